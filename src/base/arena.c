@@ -1,0 +1,85 @@
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+enum { CHUNK_BYTES = 1024 };
+
+struct arena_chunk {
+    struct arena_chunk *next;
+    size_t size;
+    alignas(max_align_t) char data[];
+};
+
+void arena_init(struct arena *a)
+{
+    *a = (struct arena){0};
+}
+
+void arena_release(struct arena *a)
+{
+    struct arena_chunk *c = a->chunks;
+    while (c) {
+        struct arena_chunk *next = c->next;
+        free(c);
+        c = next;
+    }
+    *a = (struct arena){0};
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    const size_t align = alignof(max_align_t);
+    size = (size + align - 1) & ~(align - 1);
+    if (!a->chunks || a->chunks->size - a->used < size) {
+        size_t bytes = MAX(size, (size_t)CHUNK_BYTES - sizeof(struct arena_chunk));
+        struct arena_chunk *c = mem_zalloc(sizeof(*c) + bytes);
+        c->size = bytes;
+        c->next = a->chunks;
+        a->chunks = c;
+        a->used = 0;
+    }
+    void *p = a->chunks->data + a->used;
+    a->used += size;
+    return p;
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+    size_t len = strnlen(s, n);
+    char *p = arena_alloc(a, len + 1);
+    memcpy(p, s, len);
+    return p;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+    return arena_strndup(a, s, strlen(s));
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    CHECK(n >= 0);
+    char *p = arena_alloc(a, (size_t)n + 1);
+    vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return p;
+}
+
+size_t arena_bytes(const struct arena *a)
+{
+    size_t sum = 0;
+    for (const struct arena_chunk *c = a->chunks; c; c = c->next)
+        sum += sizeof(*c) + c->size;
+    return sum;
+}

@@ -1,0 +1,86 @@
+#include "base/buf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { FIRST_ROOM = 256 };
+
+void buf_init(struct buf *b, size_t cap)
+{
+    *b = (struct buf){.cap = cap};
+}
+
+void buf_release(struct buf *b)
+{
+    free(b->data);
+    buf_init(b, b->cap);
+}
+
+/* Makes room for size bytes and the final NUL. */
+static int reserve(struct buf *b, size_t size)
+{
+    if (b->failed || size > b->cap - b->len) {
+        b->failed = true;
+        return -EMSGSIZE;
+    }
+    size_t need = b->len + size + 1;
+    if (need <= b->room)
+        return 0;
+    size_t room = b->room ? b->room : FIRST_ROOM;
+    while (room < need)
+        room *= 2;
+    room = MIN(room, b->cap + 1);
+    b->data = mem_realloc(b->data, room);
+    b->room = room;
+    return 0;
+}
+
+int buf_append(struct buf *b, const void *data, size_t size)
+{
+    int r = reserve(b, size);
+    if (r < 0)
+        return r;
+    if (size > 0)
+        memcpy(b->data + b->len, data, size);
+    b->len += size;
+    b->data[b->len] = '\0';
+    return 0;
+}
+
+int buf_puts(struct buf *b, const char *s)
+{
+    return buf_append(b, s, strlen(s));
+}
+
+int buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    int r = n < 0 ? -EINVAL : reserve(b, (size_t)n);
+    if (r == 0) {
+        vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
+        b->len += (size_t)n;
+    }
+    va_end(again);
+    return r;
+}
+
+const char *buf_text(const struct buf *b)
+{
+    return b->data ? b->data : "";
+}
+
+struct blob *buf_take_blob(struct buf *b)
+{
+    size_t len = b->len;
+    struct blob *blob = blob_take(TAKE(b->data), len, free);
+    buf_init(b, b->cap);
+    return blob;
+}

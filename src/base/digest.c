@@ -1,0 +1,102 @@
+#include "base/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+
+void digest_init(struct digest *d)
+{
+    d->ctx = EVP_MD_CTX_new();
+    CHECK(d->ctx);
+    CHECK(EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) == 1);
+}
+
+void digest_update(struct digest *d, const void *data, size_t size)
+{
+    CHECK(EVP_DigestUpdate(d->ctx, data, size) == 1);
+}
+
+void digest_final(struct digest *d, uint8_t ret[static DIGEST_BYTES])
+{
+    unsigned len = 0;
+    CHECK(EVP_DigestFinal_ex(d->ctx, ret, &len) == 1 && len == DIGEST_BYTES);
+    digest_release(d);
+}
+
+void digest_release(struct digest *d)
+{
+    EVP_MD_CTX_free(d->ctx);
+    d->ctx = NULL;
+}
+
+void digest_of(const void *data, size_t size, uint8_t ret[static DIGEST_BYTES])
+{
+    struct digest d;
+    digest_init(&d);
+    digest_update(&d, data, size);
+    digest_final(&d, ret);
+}
+
+int digest_of_file(const char *path, uint8_t ret[static DIGEST_BYTES])
+{
+    CLOSE_ON_EXIT int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    struct digest d;
+    digest_init(&d);
+    char block[65536];
+    ssize_t n;
+    while ((n = read(fd, block, sizeof(block))) > 0)
+        digest_update(&d, block, (size_t)n);
+    if (n < 0) {
+        int e = -errno;
+        digest_release(&d);
+        return e;
+    }
+    digest_final(&d, ret);
+    return 0;
+}
+
+void digest_hmac(const void *key, size_t key_size, const void *data, size_t size,
+                 uint8_t ret[static DIGEST_BYTES])
+{
+    unsigned len = 0;
+    CHECK(HMAC(EVP_sha256(), key, (int)key_size, data, size, ret, &len) && len == DIGEST_BYTES);
+}
+
+void hex_encode(const uint8_t *data, size_t size, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < size; i++) {
+        ret[2 * i] = digits[data[i] >> 4];
+        ret[2 * i + 1] = digits[data[i] & 15];
+    }
+    ret[2 * size] = '\0';
+}
+
+static int nibble(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return -1;
+}
+
+int hex_decode(const char *hex, uint8_t *ret, size_t size)
+{
+    if (strnlen(hex, 2 * size + 1) != 2 * size)
+        return -EINVAL;
+    for (size_t i = 0; i < size; i++) {
+        int hi = nibble(hex[2 * i]), lo = nibble(hex[2 * i + 1]);
+        if (hi < 0 || lo < 0)
+            return -EINVAL;
+        ret[i] = (uint8_t)(hi << 4 | lo);
+    }
+    return 0;
+}

@@ -1,0 +1,105 @@
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+enum { LINE_MAX_BYTES = 8192 };
+
+static enum log_level log_least = LOG_INFO;
+static bool log_json;
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+void log_setup(enum log_level least, bool json)
+{
+    log_least = least;
+    log_json = json;
+}
+
+bool log_enabled(enum log_level level)
+{
+    return level >= log_least;
+}
+
+/* Quoted, with control characters and quotes escaped: valid JSON, and safe on a terminal. */
+static void put_quoted(struct buf *b, const char *s)
+{
+    buf_puts(b, "\"");
+    for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            buf_printf(b, "\\%c", *p);
+        else if (*p < 0x20 || *p == 0x7f)
+            buf_printf(b, "\\u%04x", *p);
+        else
+            buf_append(b, p, 1);
+    }
+    buf_puts(b, "\"");
+}
+
+static void put_text_value(struct buf *b, const char *s)
+{
+    if (*s && !strpbrk(s, " \t\r\n\"\\=\x1b"))
+        buf_puts(b, s);
+    else
+        put_quoted(b, s);
+}
+
+static void put_field(struct buf *b, const struct log_field *f)
+{
+    buf_printf(b, log_json ? ",\"%s\":" : " %s=", f->key);
+    switch (f->type) {
+    case LOG_F_STR:
+        if (log_json)
+            put_quoted(b, f->str);
+        else
+            put_text_value(b, f->str);
+        break;
+    case LOG_F_INT:
+        buf_printf(b, "%" PRId64, f->num);
+        break;
+    case LOG_F_NUM:
+        buf_printf(b, "%.3f", f->real);
+        break;
+    }
+}
+
+static void put_head(struct buf *b, enum log_level level, const char *event)
+{
+    struct timespec ts;
+    struct tm tm;
+    char when[32];
+    clock_gettime(CLOCK_REALTIME, &ts);
+    gmtime_r(&ts.tv_sec, &tm);
+    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+    int ms = (int)(ts.tv_nsec / 1000000);
+    if (log_json) {
+        buf_printf(b, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":", when, ms, level_names[level]);
+        put_quoted(b, event);
+    } else {
+        buf_printf(b, "%s.%03dZ %-5s %s", when, ms, level_names[level], event);
+    }
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+{
+    if (!log_enabled(level))
+        return;
+    BUF_ON_EXIT struct buf b;
+    buf_init(&b, LINE_MAX_BYTES);
+    put_head(&b, level, event);
+    for (size_t i = 0; i < count; i++) {
+        bool absent = !fields[i].key || (fields[i].type == LOG_F_STR && !fields[i].str);
+        if (!absent)
+            put_field(&b, &fields[i]);
+    }
+    b.failed = false; /* a line that is too long is cut, not dropped */
+    if (b.len > b.cap - 2)
+        b.len = b.cap - 2;
+    buf_puts(&b, log_json ? "}\n" : "\n");
+    ssize_t n = write(STDERR_FILENO, b.data, b.len);
+    (void)n; /* nobody can be told that the log is gone */
+}

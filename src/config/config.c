@@ -1,0 +1,210 @@
+#include "config/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/check.h"
+
+enum { DOTENV_LINE_MAX = 4096 };
+
+static void *field_of(struct options *opt, const struct option_row *row)
+{
+    return (char *)opt + row->offset;
+}
+
+static int refuse(const struct option_row *row, const char *value, struct error *e)
+{
+    if (row->type == OPTION_INT)
+        return error_set_field(e, ERR_VALIDATION, row->name, "%s=\"%.64s\": a whole number from %" PRId64
+                               " to %" PRId64 "%s%s is allowed", row->name, value, row->least, row->most,
+                               *row->unit ? " " : "", row->unit);
+    return error_set_field(e, ERR_VALIDATION, row->name, "%s=\"%.64s\": one of %s is allowed", row->name, value,
+                           row->allowed);
+}
+
+/* Index of word in "a|b|c", ignoring case; -1 if it is not there. */
+static int choice_index(const char *allowed, const char *word)
+{
+    size_t len = strlen(word);
+    int index = 0;
+    for (const char *at = allowed;; index++) {
+        size_t item = strcspn(at, "|");
+        if (item == len && strncasecmp(at, word, len) == 0)
+            return index;
+        if (!at[item])
+            return -1;
+        at += item + 1;
+    }
+}
+
+static int parse_bool(const char *value, bool *ret)
+{
+    static const char *const words[] = {"off", "on", "0", "1", "false", "true", "no", "yes"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (strcasecmp(value, words[i]) == 0) {
+            *ret = i % 2 == 1;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static int set(struct config *c, unsigned i, const char *value, enum config_source from, struct error *e)
+{
+    const struct option_row *row = &option_rows[i];
+    void *field = field_of(&c->opt, row);
+    char *end;
+    bool flag;
+    long long n;
+    int choice;
+    switch (row->type) {
+    case OPTION_SECTION:
+        return 0;
+    case OPTION_INT:
+        errno = 0;
+        n = strtoll(value, &end, 10);
+        if (errno || end == value || *end || n < row->least || n > row->most)
+            return refuse(row, value, e);
+        *(int64_t *)field = n;
+        break;
+    case OPTION_BOOL:
+        if (parse_bool(value, &flag) < 0)
+            return refuse(row, value, e);
+        *(bool *)field = flag;
+        break;
+    case OPTION_TEXT:
+    case OPTION_SECRET:
+        *(const char **)field = arena_strdup(&c->arena, value);
+        break;
+    case OPTION_CHOICE:
+        choice = choice_index(row->allowed, value);
+        if (choice < 0)
+            return refuse(row, value, e);
+        *(int *)field = choice;
+        break;
+    }
+    c->source[i] = from;
+    return 0;
+}
+
+static int find_row(const char *name)
+{
+    for (unsigned i = 0; i < option_row_count; i++)
+        if (option_rows[i].type != OPTION_SECTION && strcmp(option_rows[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* NAME=value, with optional quotes around the value; other lines are comments or not ours. */
+static int dotenv_line(struct config *c, char *line, struct error *e)
+{
+    char *name = line + strspn(line, " \t");
+    if (strncmp(name, "export ", 7) == 0)
+        name += 7;
+    char *equals = strchr(name, '=');
+    if (*name == '#' || !equals)
+        return 0;
+    char *value = equals + 1;
+    value[strcspn(value, "\r\n")] = '\0';
+    while (equals > name && isspace((unsigned char)equals[-1]))
+        equals--;
+    *equals = '\0';
+    value += strspn(value, " \t");
+    if (*value == '"' || *value == '\'') {
+        char *close = strchr(value + 1, *value);
+        if (close)
+            *close = '\0';
+        value++;
+    } else {
+        char *comment = strstr(value, " #");
+        char *end = comment ? comment : value + strlen(value);
+        while (end > value && isspace((unsigned char)end[-1]))
+            end--;
+        *end = '\0';
+    }
+    int i = find_row(name);
+    return i < 0 || !*value ? 0 : set(c, (unsigned)i, value, FROM_DOTENV, e);
+}
+
+static int load_dotenv(struct config *c, const char *path, struct error *e)
+{
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return 0; /* it is optional */
+    char line[DOTENV_LINE_MAX];
+    int r = 0;
+    while (r == 0 && fgets(line, sizeof(line), f))
+        r = dotenv_line(c, line, e);
+    fclose(f);
+    return r;
+}
+
+int config_load(struct config *c, const char *dotenv, struct error *e)
+{
+    *c = (struct config){0};
+    CHECK(option_row_count <= ARRAY_LEN(c->source));
+    arena_init(&c->arena);
+    for (unsigned i = 0; i < option_row_count; i++)
+        CHECK(option_rows[i].type == OPTION_SECTION ||
+              set(c, i, option_rows[i].initial, FROM_DEFAULT, e) == 0);
+    int r = dotenv ? load_dotenv(c, dotenv, e) : 0;
+    for (unsigned i = 0; r == 0 && i < option_row_count; i++) {
+        const char *value = option_rows[i].type == OPTION_SECTION ? NULL : getenv(option_rows[i].name);
+        if (value && *value)
+            r = set(c, i, value, FROM_ENVIRONMENT, e);
+    }
+    if (r < 0)
+        config_release(c);
+    return r;
+}
+
+void config_release(struct config *c)
+{
+    arena_release(&c->arena);
+}
+
+/* Does "data-dir" name DATA_DIR? len characters of flag count. */
+static bool same_name(const char *flag, size_t len, const char *name)
+{
+    if (strlen(name) != len)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char ch = flag[i] == '-' ? '_' : (char)toupper((unsigned char)flag[i]);
+        if (ch != name[i])
+            return false;
+    }
+    return true;
+}
+
+int config_flag(struct config *c, int argc, char *const *argv, int *i, struct error *e)
+{
+    const char *flag = argv[*i];
+    if (strncmp(flag, "--", 2) != 0)
+        return 0;
+    flag += 2;
+    size_t len = strcspn(flag, "=");
+    for (unsigned row = 0; row < option_row_count; row++) {
+        if (option_rows[row].type == OPTION_SECTION || !same_name(flag, len, option_rows[row].name))
+            continue;
+        const char *value = flag[len] ? flag + len + 1 : NULL;
+        int used = 1;
+        if (!value && option_rows[row].type == OPTION_BOOL) {
+            value = "on";
+        } else if (!value) {
+            if (*i + 1 >= argc)
+                return error_set_field(e, ERR_VALIDATION, option_rows[row].name, "--%s needs a value", flag);
+            value = argv[*i + 1];
+            used = 2;
+        }
+        int r = set(c, row, value, FROM_FLAG, e);
+        if (r < 0)
+            return r;
+        *i += used;
+        return 1;
+    }
+    return 0;
+}

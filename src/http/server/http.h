@@ -1,0 +1,112 @@
+/* http.h: the HTTP side of limner, over libmicrohttpd. Bytes in, replies out; it knows no feature.
+ *
+ * Order: http_start, exchanges come and go, http_drain (refuse new work), http_stop. An acceptor thread deals
+ * sockets to front threads; all callbacks of one exchange run on its one front thread:
+ *
+ *   on_request   headers are complete. Decide: answer now (a refusal: the body is then not asked for, or read
+ *                and thrown away within the discard bounds, so that the client sees the answer), or take it.
+ *   on_body      bytes of the body, in order; not called once answered. size > 0.
+ *   on_complete  the body is complete; not called once answered. Must answer or suspend.
+ *   on_close     exactly once, last: the reply was sent or the connection died. Frees the handler's state.
+ *
+ * An exchange is answered exactly once: by exchange_answer on its front thread inside a callback, or, after
+ * exchange_suspend, by exchange_answer_suspended from any one thread. A suspended exchange stays valid until it
+ * is answered, even if its client leaves (libmicrohttpd does not notice; watch exchange_fd).
+ *
+ * Every reply gets x-request-id, CORS and security headers here. Malformed requests that libmicrohttpd answers
+ * itself (431, 400 for garbage) keep its words. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/blob.h"
+#include "base/macros.h"
+#include "tables/error.h"
+#include "tables/options.h"
+
+struct http;
+struct exchange;
+
+/* ---- replies: built by anyone, owned by the builder until handed to exchange_answer*() ---- */
+
+struct reply;
+
+struct reply *reply_new(int status) MUST_CHECK;
+void reply_free(struct reply *r); /* accepts NULL */
+void reply_header(struct reply *r, const char *name, const char *fmt, ...) PRINTF(3, 4);
+void reply_body(struct reply *r, struct blob *body, const char *content_type); /* takes a reference of its own */
+void reply_text(struct reply *r, const char *text, const char *content_type);  /* copies */
+/* Sends length bytes of fd from offset (sendfile); the reply owns and closes fd. */
+void reply_file(struct reply *r, int fd, uint64_t offset, uint64_t length, const char *content_type);
+int reply_status(const struct reply *r);
+
+/* An error in the shape of the contract: {"request_id","status":"error","error":{message,code,details?}}, or
+ * RFC 9457 problem+json when the exchange's Accept asks for it; Retry-After when e has one. x may be NULL
+ * (then request_id is taken from the argument and JSON is used). */
+struct reply *reply_error(const struct exchange *x, const char *request_id, const struct error *e) MUST_CHECK;
+
+/* ---- exchanges ---- */
+
+const char *exchange_method(const struct exchange *x);
+const char *exchange_path(const struct exchange *x); /* without the query, decoded once */
+const char *exchange_header(const struct exchange *x, const char *name); /* NULL: not there */
+const char *exchange_query(const struct exchange *x, const char *name);  /* NULL: not there; "" without value */
+void exchange_each_query(const struct exchange *x, void (*each)(void *ctx, const char *name, const char *value),
+                         void *ctx);
+const char *exchange_request_id(const struct exchange *x); /* the caller's (≤ 128 visible ASCII) or a new uuid */
+const struct sockaddr *exchange_peer(const struct exchange *x);
+int64_t exchange_content_length(const struct exchange *x); /* -1: chunked; 0: no body */
+int exchange_fd(const struct exchange *x); /* for watching only; do not read, write or close */
+uint64_t exchange_started_ns(const struct exchange *x); /* monotonic, when the headers were complete */
+
+void exchange_set_state(struct exchange *x, void *state); /* the handler's own */
+void *exchange_state(const struct exchange *x);
+
+void exchange_answer(struct exchange *x, struct reply *r); /* takes r */
+void exchange_suspend(struct exchange *x);
+void exchange_answer_suspended(struct exchange *x, struct reply *r); /* any thread; takes r; x is gone for you */
+
+/* ---- form bodies: multipart/form-data and application/x-www-form-urlencoded ---- */
+
+struct form;
+
+/* Bytes of one field, in order; offset 0 begins a new field. filename and content_type may be NULL. Return
+ * false to stop the parse (the caller has already noted why). */
+typedef bool form_part_fn(void *ctx, const char *name, const char *filename, const char *content_type,
+                          const void *data, size_t offset, size_t size);
+
+/* NULL when the exchange's Content-Type is neither kind, or has no boundary. */
+struct form *form_new(struct exchange *x, form_part_fn *part, void *ctx) MUST_CHECK;
+int form_feed(struct form *f, const void *data, size_t size) MUST_CHECK; /* 0, or -ERR_VALIDATION: malformed */
+int form_finish(struct form *f) MUST_CHECK; /* 0, or -ERR_VALIDATION: the last boundary is missing */
+void form_free(struct form *f);            /* accepts NULL */
+
+/* ---- the server ---- */
+
+struct http_handler {
+    void (*on_request)(void *ctx, struct exchange *x);
+    void (*on_body)(void *ctx, struct exchange *x, const void *data, size_t size);
+    void (*on_complete)(void *ctx, struct exchange *x);
+    void (*on_close)(void *ctx, struct exchange *x);
+};
+
+struct http_config {
+    int listen_fd; /* bound and listening; the caller's */
+    const struct options *opt;
+    const struct http_handler *handler;
+    void *ctx;
+};
+
+int http_listen(const char *host, int port, int *ret_fd, struct error *e) MUST_CHECK;
+int http_port_of(int listen_fd);
+
+int http_start(const struct http_config *config, struct http **ret, struct error *e) MUST_CHECK;
+unsigned http_connections_max(const struct http *h); /* computed from RLIMIT_NOFILE unless set */
+unsigned http_connections(const struct http *h);     /* open now */
+void http_drain(struct http *h); /* from now on replies say Connection: close; accepting goes on */
+/* Stops accepting, closes every connection, joins the threads. Every suspended exchange must have been
+ * answered before. */
+void http_stop(struct http *h);

@@ -1,0 +1,49 @@
+#include "tables/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/check.h"
+
+static const struct err_row rows[ERR_COUNT] = {
+    [ERR_NONE] = {"OK", "", 200, CAUSE_CLIENT, false},
+#define ERROR(id, code, status, cause, retryable, message)                                                   \
+    [ERR_##id] = {code, message, status, CAUSE_##cause, retryable},
+#include "tables/errors.def"
+#undef ERROR
+};
+
+const struct err_row *err_row(enum err code)
+{
+    CHECK((unsigned)code < ERR_COUNT);
+    return &rows[code];
+}
+
+static int fill(struct error *e, enum err code, const char *field, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
+static int fill(struct error *e, enum err code, const char *field, const char *fmt, va_list ap)
+{
+    *e = (struct error){.code = code};
+    snprintf(e->field, sizeof(e->field), "%s", field);
+    vsnprintf(e->reason, sizeof(e->reason), fmt, ap);
+    return -(int)code;
+}
+
+int error_set(struct error *e, enum err code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int r = fill(e, code, "", fmt, ap);
+    va_end(ap);
+    return r;
+}
+
+int error_set_field(struct error *e, enum err code, const char *field, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int r = fill(e, code, field, fmt, ap);
+    va_end(ap);
+    return r;
+}
