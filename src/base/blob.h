@@ -19,9 +19,11 @@ struct blob {
 };
 
 struct blob *blob_copy(const void *data, size_t size) MUST_CHECK;
-struct blob *blob_take(void *data, size_t size, void (*free_fn)(void *)) MUST_CHECK; /* frees by free_fn(data) */
-struct blob *blob_static(const void *data, size_t size) MUST_CHECK;                  /* data outlives the program */
-int blob_map(int fd, size_t size, struct blob **ret) MUST_CHECK; /* maps a file, fd stays the caller's; 0 or -errno */
+struct blob *blob_take(void *data, size_t size,
+                       void (*free_fn)(void *)) MUST_CHECK;         /* frees by free_fn(data) */
+struct blob *blob_static(const void *data, size_t size) MUST_CHECK; /* data outlives the program */
+int blob_map(int fd, size_t size,
+             struct blob **ret) MUST_CHECK; /* maps a file, fd stays the caller's; 0 or -errno */
 
 struct blob *blob_ref(struct blob *b);
 void blob_unref(struct blob *b);

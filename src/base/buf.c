@@ -2,15 +2,18 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/mem.h"
 
 enum { FIRST_ROOM = 256 };
 
 void buf_init(struct buf *b, size_t cap)
 {
+    CHECK(cap < SIZE_MAX / 2);
     *b = (struct buf){.cap = cap};
 }
 
@@ -61,14 +64,19 @@ int buf_printf(struct buf *b, const char *fmt, ...)
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    size_t room = b->failed ? 0 : b->room - b->len; /* usually enough: one pass */
+    int n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, ap);
     va_end(ap);
-    int r = n < 0 ? -EINVAL : reserve(b, (size_t)n);
-    if (r == 0) {
+    CHECK(n >= 0);
+    bool written = (size_t)n < room;
+    int r = written ? 0 : reserve(b, (size_t)n);
+    if (r == 0 && !written)
         vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
-        b->len += (size_t)n;
-    }
     va_end(again);
+    if (r == 0)
+        b->len += (size_t)n;
+    else if (b->data)
+        b->data[b->len] = '\0';
     return r;
 }
 

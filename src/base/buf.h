@@ -1,8 +1,8 @@
 /* buf.h: a growing byte buffer that has a cap from birth.
  *
- * Order: buf_init(cap), appends, then buf_release, or buf_take_blob to hand the bytes over. Appending past the
- * cap fails with -EMSGSIZE and leaves the buffer as it was; `failed` then stays set, so a chain of appends can
- * be checked once at its end. The text is always NUL-terminated behind len. One owner. */
+ * Order: buf_init(cap), appends, then buf_release, or buf_take_blob to hand the bytes over. Appending past
+ * the cap fails with -EMSGSIZE and leaves the buffer as it was; `failed` then stays set, so a chain of
+ * appends can be checked once at its end. The text is always NUL-terminated behind len. One owner. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@ void buf_release(struct buf *b); /* leaves an empty buffer with the same cap */
 int buf_append(struct buf *b, const void *data, size_t size);
 int buf_puts(struct buf *b, const char *s);
 int buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
-const char *buf_text(const struct buf *b); /* "" while empty; valid until the next append */
+const char *buf_text(const struct buf *b);            /* "" while empty; valid until the next append */
 struct blob *buf_take_blob(struct buf *b) MUST_CHECK; /* the buffer is empty afterwards */
 
 static inline void cleanup_buf(struct buf *b)

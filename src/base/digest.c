@@ -4,16 +4,27 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
 
+static EVP_MD *sha256; /* looked up once: OpenSSL 3 otherwise does it, under a lock, for each digest */
+
+static void fetch_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    CHECK(sha256);
+}
+
 void digest_init(struct digest *d)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fetch_sha256);
     d->ctx = EVP_MD_CTX_new();
     CHECK(d->ctx);
-    CHECK(EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) == 1);
+    CHECK(EVP_DigestInit_ex(d->ctx, sha256, NULL) == 1);
 }
 
 void digest_update(struct digest *d, const void *data, size_t size)
@@ -51,8 +62,10 @@ int digest_of_file(const char *path, uint8_t ret[static DIGEST_BYTES])
     digest_init(&d);
     char block[65536];
     ssize_t n;
-    while ((n = read(fd, block, sizeof(block))) > 0)
-        digest_update(&d, block, (size_t)n);
+    while ((n = read(fd, block, sizeof(block))) > 0 || (n < 0 && errno == EINTR)) {
+        if (n > 0)
+            digest_update(&d, block, (size_t)n);
+    }
     if (n < 0) {
         int e = -errno;
         digest_release(&d);

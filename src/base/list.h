@@ -1,6 +1,7 @@
 /* list.h: intrusive doubly linked list. A node is in at most one list; a zeroed node is in none.
  *
- * Owner: whoever owns the list head; no locking here. LIST_FOREACH_SAFE lets the body unlink the current node. */
+ * Owner: whoever owns the list head; no locking here. LIST_FOREACH_SAFE lets the body unlink the current
+ * node. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,13 +1,15 @@
 #include "base/log.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 
-enum { LINE_MAX_BYTES = 8192 };
+enum { LINE_MAX_BYTES = 8192, VALUE_MAX_BYTES = 2048 };
 
 static enum log_level log_least = LOG_INFO;
 static bool log_json;
@@ -25,27 +27,51 @@ bool log_enabled(enum log_level level)
     return level >= log_least;
 }
 
-/* Quoted, with control characters and quotes escaped: valid JSON, and safe on a terminal. */
+/* Quoted, with control characters, quotes and what is no UTF-8 escaped: valid JSON, and safe on a terminal.
+ */
 static void put_quoted(struct buf *b, const char *s)
 {
     buf_puts(b, "\"");
-    for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            buf_printf(b, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f)
-            buf_printf(b, "\\u%04x", *p);
+    while (*s) {
+        size_t n = utf8_char(s);
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\')
+            buf_printf(b, "\\%c", c);
+        else if (n == 0 || c < 0x20 || c == 0x7f)
+            buf_printf(b, "\\u%04x", c);
         else
-            buf_append(b, p, 1);
+            buf_append(b, s, n);
+        s += n ? n : 1;
     }
     buf_puts(b, "\"");
 }
 
+static bool is_plain(const char *s)
+{
+    const char *p = s;
+    while (*p > ' ' && *p < 0x7f && *p != '"' && *p != '\\' && *p != '=')
+        p++;
+    return p > s && !*p;
+}
+
 static void put_text_value(struct buf *b, const char *s)
 {
-    if (*s && !strpbrk(s, " \t\r\n\"\\=\x1b"))
+    if (is_plain(s))
         buf_puts(b, s);
     else
         put_quoted(b, s);
+}
+
+static void put_text(struct buf *b, const char *s)
+{
+    char text[VALUE_MAX_BYTES + 1];
+    size_t len = strnlen(s, VALUE_MAX_BYTES); /* what is longer is cut */
+    memcpy(text, s, len);
+    text[len] = '\0';
+    if (log_json)
+        put_quoted(b, text);
+    else
+        put_text_value(b, text);
 }
 
 static void put_field(struct buf *b, const struct log_field *f)
@@ -53,16 +79,13 @@ static void put_field(struct buf *b, const struct log_field *f)
     buf_printf(b, log_json ? ",\"%s\":" : " %s=", f->key);
     switch (f->type) {
     case LOG_F_STR:
-        if (log_json)
-            put_quoted(b, f->str);
-        else
-            put_text_value(b, f->str);
+        put_text(b, f->str);
         break;
     case LOG_F_INT:
         buf_printf(b, "%" PRId64, f->num);
         break;
     case LOG_F_NUM:
-        buf_printf(b, "%.3f", f->real);
+        buf_printf(b, isfinite(f->real) ? "%.3f" : "null", f->real);
         break;
     }
 }
@@ -93,12 +116,14 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     put_head(&b, level, event);
     for (size_t i = 0; i < count; i++) {
         bool absent = !fields[i].key || (fields[i].type == LOG_F_STR && !fields[i].str);
+        size_t before = b.len;
         if (!absent)
             put_field(&b, &fields[i]);
+        if (b.failed || b.len > b.cap - 2) {
+            b.len = before; /* no room: this field is left out, the line stays whole */
+            b.failed = false;
+        }
     }
-    b.failed = false; /* a line that is too long is cut, not dropped */
-    if (b.len > b.cap - 2)
-        b.len = b.cap - 2;
     buf_puts(&b, log_json ? "}\n" : "\n");
     ssize_t n = write(STDERR_FILENO, b.data, b.len);
     (void)n; /* nobody can be told that the log is gone */

@@ -8,10 +8,10 @@
 
 #include "base/macros.h"
 
-void *mem_alloc(size_t size) MUST_CHECK;              /* not cleared; free with free() */
-void *mem_zalloc(size_t size) MUST_CHECK;             /* cleared */
-void *mem_realloc(void *p, size_t size) MUST_CHECK;   /* as realloc(), size > 0 */
-char *mem_strdup(const char *s) MUST_CHECK;           /* s may not be NULL */
+void *mem_alloc(size_t size) MUST_CHECK;            /* not cleared; free with free() */
+void *mem_zalloc(size_t size) MUST_CHECK;           /* cleared */
+void *mem_realloc(void *p, size_t size) MUST_CHECK; /* as realloc(), size > 0 */
+char *mem_strdup(const char *s) MUST_CHECK;         /* s may not be NULL */
 char *mem_printf(const char *fmt, ...) PRINTF(1, 2) MUST_CHECK;
 
 #define NEW(type) ((type *)mem_zalloc(sizeof(type)))

@@ -19,11 +19,11 @@ static void *field_of(struct options *opt, const struct option_row *row)
 static int refuse(const struct option_row *row, const char *value, struct error *e)
 {
     if (row->type == OPTION_INT)
-        return error_set_field(e, ERR_VALIDATION, row->name, "%s=\"%.64s\": a whole number from %" PRId64
-                               " to %" PRId64 "%s%s is allowed", row->name, value, row->least, row->most,
-                               *row->unit ? " " : "", row->unit);
-    return error_set_field(e, ERR_VALIDATION, row->name, "%s=\"%.64s\": one of %s is allowed", row->name, value,
-                           row->allowed);
+        return error_set_field(e, ERR_VALIDATION, row->name,
+                               "%s=\"%.64s\": a whole number from %" PRId64 " to %" PRId64 "%s%s is allowed",
+                               row->name, value, row->least, row->most, *row->unit ? " " : "", row->unit);
+    return error_set_field(e, ERR_VALIDATION, row->name, "%s=\"%.64s\": one of %s is allowed", row->name,
+                           value, row->allowed);
 }
 
 /* Index of word in "a|b|c", ignoring case; -1 if it is not there. */

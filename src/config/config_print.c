@@ -51,7 +51,8 @@ void config_print(const struct config *c, FILE *out)
 static void print_allowed(const struct option_row *row, FILE *out)
 {
     if (row->type == OPTION_INT)
-        fprintf(out, "%" PRId64 " to %" PRId64 "%s%s", row->least, row->most, *row->unit ? " " : "", row->unit);
+        fprintf(out, "%" PRId64 " to %" PRId64 "%s%s", row->least, row->most, *row->unit ? " " : "",
+                row->unit);
     else if (row->allowed)
         fputs(row->allowed, out);
     else
@@ -60,9 +61,10 @@ static void print_allowed(const struct option_row *row, FILE *out)
 
 void config_print_env_example(FILE *out)
 {
-    fputs("# Copy to .env and change what you need. The environment wins over this file, flags win over both.\n"
-          "# Made by `limner config --env-example`; do not edit by hand.\n",
-          out);
+    fputs(
+        "# Copy to .env and change what you need. The environment wins over this file, flags win over both.\n"
+        "# Made by `limner config --env-example`; do not edit by hand.\n",
+        out);
     for (unsigned i = 0; i < option_row_count; i++) {
         const struct option_row *row = &option_rows[i];
         if (row->type == OPTION_SECTION) {
@@ -84,8 +86,8 @@ void config_print_markdown(FILE *out)
                     i ? "\n" : "", row->name);
             continue;
         }
-        fprintf(out, "| `%s` | %s%s%s | ", row->name, *row->initial ? "`" : "", *row->initial ? row->initial : "–",
-                *row->initial ? "`" : "");
+        fprintf(out, "| `%s` | %s%s%s | ", row->name, *row->initial ? "`" : "",
+                *row->initial ? row->initial : "–", *row->initial ? "`" : "");
         for (const char *p = row->allowed; p && *p; p++)
             fputs(*p == '|' ? ", " : (const char[]){*p, '\0'}, out);
         if (!row->allowed)

@@ -1,10 +1,9 @@
 /* A limiter: slots, and a first-come-first-served queue before them.
  *
- * Happy path: acquire finds a slot and completes in the same turn; or waits, and release hands the slot straight
- * to the oldest waiter, so `running` never dips and nobody can overtake.
- * Failure modes: a full queue refuses; a cancelled wait leaves the queue at once.
- * Invariants: running ≤ slots; somebody waits only while running == slots; a node is in the queue exactly while
- * its op is running. */
+ * Happy path: acquire finds a slot and completes in the same turn; or waits, and release hands the slot
+ * straight to the oldest waiter, so `running` never dips and nobody can overtake. Failure modes: a full queue
+ * refuses; a cancelled wait leaves the queue at once. Invariants: running ≤ slots; somebody waits only while
+ * running == slots; a node is in the queue exactly while its op is running. */
 #include "limiter/limiter.h"
 
 #include <stdlib.h>
@@ -84,7 +83,7 @@ size_t limiter_position(const struct slot_wait *w)
     if (!list_linked(&w->node))
         return 0;
     size_t place = 0;
-    LIST_FOREACH(node, &w->limiter->queue) {
+    LIST_FOREACH (node, &w->limiter->queue) {
         place++;
         if (node == &w->node)
             break;

@@ -1,9 +1,9 @@
 /* limiter.h: how many predictions run at once, and who waits for the next place.
  *
- * Order: limiter_new; limiter_acquire for each prediction (its op completes when the slot is yours: result 0);
- * limiter_release once for each slot got; limiter_free when nobody waits. First come, first served. A queue
- * that is full refuses at once. Cancelling a wait frees its place; a slot that was granted before the cancel
- * was seen is the owner's and must be released. Core thread only. */
+ * Order: limiter_new; limiter_acquire for each prediction (its op completes when the slot is yours: result
+ * 0); limiter_release once for each slot got; limiter_free when nobody waits. First come, first served. A
+ * queue that is full refuses at once. Cancelling a wait frees its place; a slot that was granted before the
+ * cancel was seen is the owner's and must be released. Core thread only. */
 #pragma once
 
 #include <stddef.h>

@@ -128,7 +128,8 @@ static void cancel_job(struct op *op)
         op_complete(&job->op, -ERR_CLIENT_GONE);
 }
 
-int lane_submit(struct lane *lane, struct lane_job *job, int (*run)(struct lane_job *job), op_done_fn *on_done)
+int lane_submit(struct lane *lane, struct lane_job *job, int (*run)(struct lane_job *job),
+                op_done_fn *on_done)
 {
     pthread_mutex_lock(&lane->mutex);
     bool full = lane->queued >= lane->config.queue_max;
@@ -158,7 +159,7 @@ bool lane_run_one(struct lane *lane, size_t nth)
     CHECK(lane->config.threads == 0);
     pthread_mutex_lock(&lane->mutex);
     struct lane_job *job = NULL;
-    LIST_FOREACH(node, &lane->queue) {
+    LIST_FOREACH (node, &lane->queue) {
         if (nth-- == 0) {
             job = take_job(lane, node);
             break;

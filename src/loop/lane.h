@@ -1,9 +1,9 @@
 /* lane.h: a bounded pool of threads for work that blocks: decoding, inference, file writes.
  *
  * Order: lane_new, lane_submit for each job, lane_free (waits for running jobs; none may be queued).
- * A job runs once on a lane thread (stack ≥ 2 MiB) and completes on the core thread through its op. Cancelling
- * a queued job takes it out of the queue; a running one sees job->cancelled and decides itself.
- * A full queue refuses. threads = 0 makes a manual lane: the simulator runs jobs by lane_run_one. */
+ * A job runs once on a lane thread (stack ≥ 2 MiB) and completes on the core thread through its op.
+ * Cancelling a queued job takes it out of the queue; a running one sees job->cancelled and decides itself. A
+ * full queue refuses. threads = 0 makes a manual lane: the simulator runs jobs by lane_run_one. */
 #pragma once
 
 #include <stdatomic.h>
@@ -18,9 +18,9 @@
 struct lane;
 
 struct lane_job {
-    struct op op;               /* result: what run returned, or -ERR_CLIENT_GONE if it never ran */
-    struct message mail;        /* carries the result back */
-    struct list node;           /* in the lane's queue */
+    struct op op;                     /* result: what run returned, or -ERR_CLIENT_GONE if it never ran */
+    struct message mail;              /* carries the result back */
+    struct list node;                 /* in the lane's queue */
     int (*run)(struct lane_job *job); /* on a lane thread */
     struct lane *lane;
     int run_result;

@@ -1,10 +1,10 @@
 /* The core's loop, without any system call: the driver sleeps, the clock comes from the driver.
  *
- * Happy path: another thread posts a message (a lock-free push) and wakes the driver; the core's next turn takes
- * all mail, oldest first, fires the timers that are due and resumes completed operations. Resuming may complete
- * more, so a turn goes round until all three are empty.
- * Invariants: a message is in the mail at most once; a timer's slot is its place in the heap; only the core
- * thread takes mail and touches heap and ready queue. */
+ * Happy path: another thread posts a message (a lock-free push) and wakes the driver; the core's next turn
+ * takes all mail, oldest first, fires the timers that are due and resumes completed operations. Resuming may
+ * complete more, so a turn goes round until all three are empty. Invariants: a message is in the mail at most
+ * once; a timer's slot is its place in the heap; only the core thread takes mail and touches heap and ready
+ * queue. */
 #include "loop/loop.h"
 
 #include <pthread.h>

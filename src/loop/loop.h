@@ -53,9 +53,10 @@ bool loop_is_mine(const struct loop *loop);
 uint64_t loop_now_ns(struct loop *loop);
 void loop_post(struct loop *loop, struct message *m, void (*deliver)(struct message *m)); /* any thread */
 
-void timer_arm(struct loop *loop, struct timer *t, uint64_t at_ns, void (*fire)(struct timer *t)); /* re-arms */
+void timer_arm(struct loop *loop, struct timer *t, uint64_t at_ns,
+               void (*fire)(struct timer *t));         /* re-arms */
 void timer_disarm(struct loop *loop, struct timer *t); /* accepts one that is not armed */
 
 void loop_turn(struct loop *loop);
 uint64_t loop_next_timer_ns(const struct loop *loop); /* when the earliest is due; UINT64_MAX: none */
-bool loop_idle(const struct loop *loop); /* no mail, nothing ready */
+bool loop_idle(const struct loop *loop);              /* no mail, nothing ready */

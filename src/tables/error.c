@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 static const struct err_row rows[ERR_COUNT] = {
     [ERR_NONE] = {"OK", "", 200, CAUSE_CLIENT, false},
@@ -27,6 +28,8 @@ static int fill(struct error *e, enum err code, const char *field, const char *f
     *e = (struct error){.code = code};
     snprintf(e->field, sizeof(e->field), "%s", field);
     vsnprintf(e->reason, sizeof(e->reason), fmt, ap);
+    utf8_clean(e->field); /* both may quote what a client sent, and go into JSON */
+    utf8_clean(e->reason);
     return -(int)code;
 }
 

@@ -1,5 +1,6 @@
 #include "tables/features.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,8 @@
 
 const struct feature features[FEATURE_COUNT] = {
 #define FEATURE(id, name, command, route, class, model, version, prefix, side, about)                        \
-    [FEATURE_##id] = {FEATURE_##id, name, command, route,  CLASS_##class,                                    \
-                      model,        version, prefix, about, offsetof(struct options, side)},
+    [FEATURE_##id] = {FEATURE_##id, name,    command, route, CLASS_##class,                                  \
+                      model,        version, prefix,  about, offsetof(struct options, side)},
 #define PARAM_CHOICE(...)
 #define PARAM_INT(...)
 #define PARAM_BOOL(...)
@@ -134,7 +135,8 @@ static const char *match_int(const struct param_row *row, const char *word, stru
 {
     char *end;
     long n = strtol(word, &end, 10);
-    if (end == word || *end || n < row->least || n > row->most)
+    bool plain = isdigit((unsigned char)word[word[0] == '-']); /* no blanks or plus in front */
+    if (!plain || *end || n < row->least || n > row->most)
         return NULL;
     return arena_printf(a, "%ld", n);
 }
@@ -143,7 +145,8 @@ static int refuse(const struct param_row *row, const char *value, struct error *
 {
     switch (row->type) {
     case PARAM_TYPE_CHOICE:
-        return error_set_field(e, ERR_VALIDATION, row->name, "\"%.32s\" is not one of %s", value, row->allowed);
+        return error_set_field(e, ERR_VALIDATION, row->name, "\"%.32s\" is not one of %s", value,
+                               row->allowed);
     case PARAM_TYPE_INT:
         return error_set_field(e, ERR_VALIDATION, row->name, "\"%.32s\" is not a whole number from %d to %d",
                                value, row->least, row->most);
@@ -160,7 +163,8 @@ static int refuse_name(const struct params *p, struct arena *a, const char *name
     const char *known = "image";
     for (size_t i = 0; i < count; i++)
         known = arena_printf(a, "%s, %s", known, row[i].name);
-    return error_set_field(e, ERR_VALIDATION, name, "There is no such field here; this route takes %s", known);
+    return error_set_field(e, ERR_VALIDATION, name, "There is no such field here; this route takes %s",
+                           known);
 }
 
 int params_set(struct params *p, struct arena *a, const char *name, const char *value, struct error *e)
@@ -173,7 +177,7 @@ int params_set(struct params *p, struct arena *a, const char *name, const char *
     const char *canonical = NULL;
     switch (row->type) {
     case PARAM_TYPE_CHOICE:
-        canonical = match_choice(row->allowed, value, a);
+        canonical = strcmp(value, row->initial) == 0 ? row->initial : match_choice(row->allowed, value, a);
         break;
     case PARAM_TYPE_INT:
         canonical = match_int(row, value, a);

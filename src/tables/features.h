@@ -53,7 +53,8 @@ struct feature {
 
 enum { PARAMS_MAX = 16 };
 
-/* The values of a feature's parameters, in row order, canonical. Text lives in the arena given to the parser. */
+/* The values of a feature's parameters, in row order, canonical. Text lives in the arena given to the parser.
+ */
 struct params {
     const struct feature *feature;
     const char *value[PARAMS_MAX];
@@ -69,11 +70,13 @@ int64_t feature_max_side(const struct feature *f, const struct options *opt);
 /* The feature's parameter rows; *ret_count of them. */
 const struct param_row *feature_params(const struct feature *f, size_t *ret_count);
 
-/* Order: params_init (defaults), params_set for each given field, then read. A field the feature does not have,
- * or a value out of range, fills e (VALIDATION, with the field and what is allowed). */
+/* Order: params_init (defaults), params_set for each given field, then read. A field the feature does not
+ * have, or a value out of range, fills e (VALIDATION, with the field and what is allowed). */
 void params_init(struct params *p, const struct feature *f);
-int params_set(struct params *p, struct arena *a, const char *name, const char *value, struct error *e) MUST_CHECK;
-const char *params_text(const struct params *p, const char *name); /* "" if the feature has none of that name */
+int params_set(struct params *p, struct arena *a, const char *name, const char *value,
+               struct error *e) MUST_CHECK;
+const char *params_text(const struct params *p,
+                        const char *name); /* "" if the feature has none of that name */
 int params_int(const struct params *p, const char *name, int otherwise);
 bool params_bool(const struct params *p, const char *name);
 

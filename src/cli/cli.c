@@ -1,0 +1,70 @@
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+const struct command commands[] = {
+#define COMMAND(name, function, arguments, about) {name, function, arguments, about},
+#include "tables/commands.def"
+#undef COMMAND
+};
+
+const unsigned command_count = ARRAY_LEN(commands);
+
+const struct command *cli_find(const char *name)
+{
+    for (unsigned i = 0; i < command_count; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+int cli_usage(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("limner: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputs("\nTry: limner help\n", stderr);
+    va_end(ap);
+    return EXIT_USAGE;
+}
+
+static int take_flags(struct config *c, int *argc, char **argv, struct error *e)
+{
+    int kept = 1, i = 1;
+    while (i < *argc) {
+        if (strcmp(argv[i], "--") == 0) {
+            while (i < *argc)
+                argv[kept++] = argv[i++];
+            break;
+        }
+        int r = config_flag(c, *argc, argv, &i, e);
+        if (r < 0)
+            return r;
+        if (r == 0)
+            argv[kept++] = argv[i++];
+    }
+    *argc = kept;
+    return 0;
+}
+
+int cli_config_load(struct config *c, int *argc, char **argv)
+{
+    struct error e = {0};
+    int r = config_load(c, ".env", &e);
+    if (r == 0) {
+        r = take_flags(c, argc, argv, &e);
+        if (r < 0)
+            config_release(c);
+    }
+    if (r < 0) {
+        fprintf(stderr, "limner: %s\n", e.reason);
+        return r;
+    }
+    log_setup((enum log_level)c->opt.log_level, c->opt.node_env == ENV_PRODUCTION);
+    return 0;
+}

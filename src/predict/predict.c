@@ -1,0 +1,24 @@
+#include "predict/predict.h"
+
+#include "base/check.h"
+
+void provider_start(struct provider *p, struct prediction *prediction, op_done_fn *on_done)
+{
+    CHECK(prediction->input && prediction->output_count == 0);
+    prediction->op.on_done = on_done; /* the driver passes it on to op_begin */
+    p->ops->start(p, prediction);
+    CHECK(prediction->op.state != OP_IDLE);
+}
+
+void provider_free(struct provider *p)
+{
+    if (p)
+        p->ops->free(p);
+}
+
+void prediction_release(struct prediction *prediction)
+{
+    for (unsigned i = 0; i < prediction->output_count; i++)
+        blob_unref(prediction->output[i].blob);
+    prediction->output_count = 0;
+}

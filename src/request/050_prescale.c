@@ -1,0 +1,56 @@
+/* 050 prescale: read the image's header, refuse what is not sane, shrink to what the model takes. */
+#include "request/stage.h"
+
+/* On an imaging thread; reads the request, writes only prescale.out and prescale.err. */
+static int probe_and_shrink(struct lane_job *job)
+{
+    struct request *req = CONTAINER_OF(job, struct request, prescale.job);
+    const struct options *opt = req->svc->opt;
+    struct image_limits limits = {
+        .max_pixels = (uint64_t)opt->input_max_megapixels * 1000000,
+        .max_pixels_per_byte = (uint64_t)opt->input_max_ratio,
+    };
+    struct prescale_rule rule = {
+        .max_pixels = (uint64_t)opt->image_max_pixels,
+        .max_side = (uint32_t)feature_max_side(req->feature, opt),
+        .format = opt->prescale_format,
+        .quality = (int)opt->output_quality,
+        .keep_alpha = true,
+    };
+    struct image_info info;
+    int r = image_probe(req->prescale.blob, &limits, &info, &req->prescale.err);
+    if (r == 0)
+        r = image_prescale(req->prescale.blob, &info, &rule, &req->prescale.out, &req->prescale.err);
+    return r;
+}
+
+enum verdict prescale_enter(struct request *req)
+{
+    if (body_blob(req->receive.body, &req->prescale.blob, &req->err) < 0)
+        return FAIL;
+    if (lane_submit(req->svc->imaging, &req->prescale.job, probe_and_shrink, pipeline_op_done) < 0) {
+        error_set(&req->err, ERR_QUEUE_FULL, "Too many pictures wait to be read");
+        req->err.retry_after_s = 1;
+        return FAIL;
+    }
+    return stage_wait(req, &req->prescale.job.op);
+}
+
+enum verdict prescale_done(struct request *req)
+{
+    int result = req->prescale.job.op.result;
+    bool untouched = req->prescale.out.image == req->prescale.blob;
+    blob_unref(TAKE(req->prescale.blob));
+    if (result < 0) {
+        if (!req->cancelled)
+            req->err = req->prescale.err;
+        return FAIL;
+    }
+    struct blob *image = TAKE(req->prescale.out.image);
+    if (untouched)
+        req->prescale.input = body_ref(req->receive.body);
+    else
+        req->prescale.input = body_from_blob(req->svc->spool, image);
+    blob_unref(image);
+    return NEXT;
+}

@@ -1,0 +1,47 @@
+/* 060 queue: pick the limiter and wait fairly for a slot. Whoever waits here holds no image in memory. */
+#include "metrics/metrics.h"
+#include "request/stage.h"
+
+static struct limiter *limiter_of(const struct request *req)
+{
+    if (req->svc->provider->ops->own_limiter)
+        return req->svc->local_limiter;
+    return req->svc->class_limiter[req->feature->class];
+}
+
+/* A full disk is no reason to refuse: then the bytes stay in memory, which BODY_MEMORY_MB bounds. */
+static void put_down(struct body *body)
+{
+    struct error ignored;
+    int r = body_spool(body, &ignored);
+    (void)r;
+}
+
+enum verdict queue_enter(struct request *req)
+{
+    struct provider *provider = req->svc->provider;
+    if (provider->ops->available(provider, req->feature, &req->err) < 0)
+        return FAIL;
+    req->queue.provider = provider;
+    struct limiter *limiter = limiter_of(req);
+    if (limiter_acquire(limiter, &req->queue.wait, pipeline_op_done) < 0) {
+        error_set(&req->err, ERR_QUEUE_FULL, "%zu requests of class \"%s\" wait already", limiter->waiting,
+                  limiter->name);
+        req->err.retry_after_s =
+            limiter_retry_after_s(limiter, metrics_typical_ns(req->svc->metrics, req->feature));
+        return FAIL;
+    }
+    if (limiter_position(&req->queue.wait) > 0) {
+        put_down(req->receive.body);
+        put_down(req->prescale.input);
+    }
+    return stage_wait(req, &req->queue.wait.op);
+}
+
+enum verdict queue_done(struct request *req)
+{
+    if (req->queue.wait.op.result < 0)
+        return FAIL; /* err says who cancelled the wait */
+    req->queue.limiter = req->queue.wait.limiter;
+    return NEXT;
+}

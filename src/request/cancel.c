@@ -1,0 +1,45 @@
+/* What it means to stop, in each state.
+ *
+ * Before anything is paid, a client that leaves ends the work, unless a twin waits for it. Once a prediction
+ * is paid for it is finished, stored and remembered, so that the next asker gets it for nothing. */
+#include "base/check.h"
+#include "request/flights.h"
+#include "request/stage.h"
+
+void request_cancel(struct request *req)
+{
+    CHECK(req->err.code != ERR_NONE);
+    req->cancelled = true;
+    if (req->waiting)
+        op_cancel(req->waiting);
+}
+
+static bool must_finish(const struct request *req)
+{
+    if (req->join.leads && flight_has_followers(req->join.flight))
+        return true;
+    switch (stages[req->at].leave) {
+    case LEAVE_STOPS:
+        return false;
+    case LEAVE_ASKS:
+        return req->run.prediction && req->run.prediction->paid;
+    case LEAVE_FINISHES:
+        break;
+    }
+    return true;
+}
+
+void request_client_left(struct request *req)
+{
+    if (req->client) {
+        struct error err = req->err;
+        error_set(&req->err, ERR_CLIENT_GONE, "%s", "");
+        req->client->answer(req); /* ends the exchange; nobody reads it */
+        req->client = NULL;
+        req->err = err;
+    }
+    if (must_finish(req) || req->cancelled)
+        return;
+    error_set(&req->err, ERR_CLIENT_GONE, "%s", "");
+    request_cancel(req);
+}

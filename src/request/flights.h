@@ -1,0 +1,29 @@
+/* flights.h: which keys are being worked on, by whom, and who waits for the same.
+ *
+ * The first request with a key leads; later ones follow: they drop their upload and wait. A leader that
+ * succeeds gives all followers its result. One that fails for a reason that lies in the upload gives them its
+ * error; one that fails otherwise hands the work to the oldest follower, at most TWIN_HANDOVERS times a
+ * flight. Core thread only. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/macros.h"
+#include "request/request.h"
+
+struct flights;
+
+struct flights *flights_new(void) MUST_CHECK;
+void flights_free(struct flights *f); /* must be empty */
+uint64_t flights_count(const struct flights *f);
+uint64_t flights_followers(const struct flights *f); /* waiting now */
+
+/* Joins req to its key's flight: true when it leads (then the flight holds a reference to its upload), false
+ * when it follows (then op completes with 0 and settle.result set, 1: it leads now, or a negative error). */
+bool flights_join(struct flights *f, struct request *req, op_done_fn *on_done) MUST_CHECK;
+bool flight_has_followers(const struct flight *flight);
+struct body *flight_body(struct flight *flight); /* a new reference, for one that leads now */
+
+/* The leader is over. result NULL: it failed with e. */
+void flights_settle(struct flights *f, struct request *leader, struct result *result, const struct error *e);

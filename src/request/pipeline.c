@@ -1,0 +1,179 @@
+/* The driver: the only caller of stages.
+ *
+ * Happy path: a stage returns NEXT and the next one is entered; WAIT arms the stage's limit and returns to
+ * whoever called; when the operation completes, the stage's done is called, and so on to the end.
+ * Failure modes: FAIL goes to 100 (which lets go of what is held) if the request ever got to the core's part,
+ * else straight to 110; a limit that fires cancels the operation and the request then fails with DEADLINE.
+ * Invariants: while a request waits, exactly one operation will complete for it (or the body come); done is
+ * always called after a wait, so that a stage learns what it holds even if the request is cancelled; 110 and
+ * 120 run exactly once. */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "request/stage.h"
+
+static uint64_t now_of(struct request *req)
+{
+    return loop_now_ns(req->svc->loop);
+}
+
+enum verdict stage_wait(struct request *req, struct op *op)
+{
+    op->owner = req;
+    req->waiting = op;
+    return WAIT;
+}
+
+static void limit_fired(struct timer *t)
+{
+    struct request *req = CONTAINER_OF(t, struct request, limit);
+    error_set(&req->err, ERR_DEADLINE, "The stage \"%s\" took longer than its limit", stages[req->at].name);
+    request_cancel(req);
+}
+
+static void arm_limit(struct request *req)
+{
+    const struct stage *stage = &stages[req->at];
+    if (stage->limit_offset == 0 || !req->on_core)
+        return;
+    int64_t ms = *(const int64_t *)(const void *)((const char *)req->svc->opt + stage->limit_offset);
+    timer_arm(req->svc->loop, &req->limit, now_of(req) + (uint64_t)ms * NS_PER_MS, limit_fired);
+}
+
+/* Where a verdict leads. */
+static enum stage_id follow(const struct request *req, enum verdict v)
+{
+    if (v == HIT)
+        return STAGE_MEASURE;
+    if (v == FAIL)
+        return req->on_core && req->at < STAGE_SETTLE ? STAGE_SETTLE : STAGE_MEASURE;
+    return req->at + 1;
+}
+
+static void request_free(struct request *req);
+
+static void deliver_to_core(struct message *m)
+{
+    struct request *req = CONTAINER_OF(m, struct request, mail);
+    req->on_core = true;
+    list_push_back(&req->svc->live, &req->node);
+    if (req->client)
+        req->client->watch(req);
+    request_resume(req);
+}
+
+static void cross_to_core(struct request *req)
+{
+    req->client->suspend(req);
+    loop_post(req->svc->loop, &req->mail, deliver_to_core);
+}
+
+/* Runs stages from req->at on, until one waits, the request crosses to the core, or is over. */
+static void advance(struct request *req)
+{
+    for (;;) {
+        const struct stage *stage = &stages[req->at];
+        if (stage->on_core && !req->on_core) {
+            cross_to_core(req);
+            return;
+        }
+        if (req->entered_ns[req->at] == 0)
+            req->entered_ns[req->at] = now_of(req);
+        enum verdict v = stage->enter(req);
+        if (v == WAIT) {
+            arm_limit(req);
+            return;
+        }
+        if (v == NEXT && req->cancelled && req->at < STAGE_SETTLE)
+            v = FAIL;
+        req->left_ns[req->at] = now_of(req);
+        if (req->at == STAGE_RESPOND) {
+            request_free(req);
+            return;
+        }
+        req->at = follow(req, v);
+    }
+}
+
+void request_start(struct request *req)
+{
+    advance(req);
+}
+
+void request_resume(struct request *req)
+{
+    const struct stage *stage = &stages[req->at];
+    bool waited = req->entered_ns[req->at] != 0;
+    if (waited) {
+        timer_disarm(req->svc->loop, &req->limit);
+        req->waiting = NULL;
+        enum verdict v = stage->done(req);
+        CHECK(v != WAIT);
+        if (v == NEXT && req->cancelled)
+            v = FAIL;
+        req->left_ns[req->at] = now_of(req);
+        req->at = follow(req, v);
+    }
+    advance(req);
+}
+
+void pipeline_op_done(struct op *op)
+{
+    struct request *req = op->owner;
+    CHECK(req->waiting == op);
+    request_resume(req);
+}
+
+struct request *request_new(struct services *svc, const struct feature *f, const char *id,
+                            const struct client_ops *client, void *client_state, uint64_t now_ns)
+{
+    struct request *req = calloc(1, sizeof(*req));
+    CHECK(req);
+    req->svc = svc;
+    arena_init(&req->arena);
+    req->feature = f;
+    req->id = arena_strdup(&req->arena, id);
+    req->client = client;
+    req->client_state = client_state;
+    req->entered_ns[STAGE_RECEIVE] = now_ns;
+    atomic_fetch_add(&svc->open, 1);
+    return req;
+}
+
+void request_add_field(struct request *req, const char *name, const char *value)
+{
+    struct field *f = arena_alloc(&req->arena, sizeof(*f));
+    f->name = arena_strdup(&req->arena, name);
+    f->value = arena_strdup(&req->arena, value);
+    f->next = req->receive.fields;
+    req->receive.fields = f;
+}
+
+const struct result *request_result(const struct request *req)
+{
+    return req->lookup.hit ? req->lookup.hit : req->settle.result;
+}
+
+uint64_t request_stage_ns(const struct request *req, enum stage_id stage)
+{
+    uint64_t from = req->entered_ns[stage], to = req->left_ns[stage];
+    return from && to > from ? to - from : 0;
+}
+
+static void request_free(struct request *req)
+{
+    CHECK(!req->join.flight && !req->queue.limiter && !req->waiting && req->limit.slot == 0);
+    list_remove(&req->node);
+    body_unref(req->receive.body);
+    body_unref(req->prescale.input);
+    blob_unref(req->prescale.blob);
+    blob_unref(req->prescale.out.image);
+    result_unref(req->lookup.hit);
+    result_unref(req->settle.result);
+    if (req->run.prediction)
+        prediction_release(req->run.prediction);
+    arena_release(&req->arena);
+    atomic_fetch_sub(&req->svc->open, 1);
+    free(req);
+}
