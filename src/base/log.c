@@ -27,16 +27,18 @@ bool log_enabled(enum log_level level)
     return level >= log_least;
 }
 
-/* Quoted, with control characters, quotes and what is no UTF-8 escaped: valid JSON, and safe on a terminal.
- */
+/* Quoted, with control characters, quotes and what is no UTF-8 escaped: valid JSON, safe on a terminal. */
 static void put_quoted(struct buf *b, const char *s)
 {
     buf_puts(b, "\"");
     while (*s) {
         size_t n = utf8_char(s);
         unsigned char c = (unsigned char)*s;
+        bool c1 = c == 0xc2 && n == 2 && (unsigned char)s[1] < 0xa0; /* terminals obey these too */
         if (c == '"' || c == '\\')
             buf_printf(b, "\\%c", c);
+        else if (c1)
+            buf_printf(b, "\\u%04x", (unsigned char)s[1]);
         else if (n == 0 || c < 0x20 || c == 0x7f)
             buf_printf(b, "\\u%04x", c);
         else

@@ -1,8 +1,8 @@
 /* cache.h: results by key. Contract for every tier; the memory tier is here (Redis comes later).
  *
  * A key is a SHA-256 over all that decides the result (request/key.h makes it). A value is an immutable,
- * ref-counted struct result; who gets one from cache_get owns a reference. Exact LRU, TTL from the time of the
- * put, O(1). Any thread (one mutex: entries are few and the work under it is tens of nanoseconds). */
+ * ref-counted struct result; who gets one from cache_get owns a reference. Exact LRU, TTL from the time of
+ * the put, O(1). Any thread (one mutex: entries are few and the work under it is tens of nanoseconds). */
 #pragma once
 
 #include <stdatomic.h>
@@ -42,7 +42,8 @@ void result_unref(struct result *r); /* accepts NULL; frees the strings */
 
 struct cache;
 
-struct cache *cache_new(uint64_t max_entries, uint64_t ttl_ms) MUST_CHECK; /* 0 of either: remembers nothing */
+struct cache *cache_new(uint64_t max_entries,
+                        uint64_t ttl_ms) MUST_CHECK; /* 0 of either: remembers nothing */
 void cache_free(struct cache *c);
 
 struct result *cache_get(struct cache *c, const uint8_t key[static DIGEST_BYTES], uint64_t now_ns) MUST_CHECK;

@@ -1,5 +1,6 @@
-/* body.h: the bytes of one upload while its request lives: in memory while small and busy, in an unlinked spool
- * file (O_TMPFILE in DATA_DIR/spool) when large, when the process holds too much, or when the request waits.
+/* body.h: the bytes of one upload while its request lives: in memory while small and busy, in an unlinked
+ * spool file (O_TMPFILE in DATA_DIR/spool) when large, when the process holds too much, or when the request
+ * waits.
  *
  * Order: body_new, body_append…, then body_blob for use, body_spool before a long wait (drops the memory),
  * body_blob again, body_unref. The digest grows with the bytes. Ref-counted: a follower that joins a running
@@ -21,21 +22,23 @@ struct spool; /* the folder and the memory account; one a process */
 
 int spool_new(const char *data_dir, uint64_t memory_max_bytes, uint64_t spool_above_bytes, struct spool **ret,
               struct error *e) MUST_CHECK;
-void spool_free(struct spool *s); /* after the last body */
-uint64_t spool_memory_bytes(const struct spool *s); /* held in memory by bodies now */
+void spool_free(struct spool *s); /* accepts NULL; after the last body and the last blob of one */
+uint64_t spool_memory_bytes(const struct spool *s); /* held in memory by bodies and their blobs now */
 
 /* expected: Content-Length if known, else 0; decides early where the bytes go. */
 struct body *body_new(struct spool *s, uint64_t expected) MUST_CHECK;
-struct body *body_from_blob(struct spool *s, struct blob *b) MUST_CHECK; /* the command line; takes a reference */
+struct body *body_from_blob(struct spool *s,
+                            struct blob *b) MUST_CHECK; /* the command line; takes a reference */
 struct body *body_ref(struct body *b);
 void body_unref(struct body *b); /* accepts NULL */
 
-int body_append(struct body *b, const void *data, size_t size, struct error *e) MUST_CHECK; /* STORAGE_FULL, … */
-void body_finish(struct body *b); /* no more bytes; the digest is final */
+/* STORAGE_FULL or INTERNAL; the body is then as it was. */
+int body_append(struct body *b, const void *data, size_t size, struct error *e) MUST_CHECK;
+void body_finish(struct body *b);                 /* no more bytes; the digest is final */
 const uint8_t *body_digest(const struct body *b); /* SHA-256, after body_finish */
 uint64_t body_size(const struct body *b);
 
-/* The bytes as a blob (a new reference): memory, or the file mapped. */
+/* The bytes as a blob (a new reference): memory, or the file mapped. After body_finish. */
 int body_blob(struct body *b, struct blob **ret, struct error *e) MUST_CHECK;
 /* Moves the bytes to the spool file and drops the memory (blobs handed out stay valid). Does nothing for a
  * body that is in a file already. On failure the bytes stay in memory. */

@@ -1,9 +1,12 @@
 /* store.h: where results live. One contract, several drivers (disk now; S3 and R2 later); test/contract runs
  * the same suite on each.
  *
- * Keys look like clarity/2026-11-23/uuid.png: 1–512 of [A-Za-z0-9._/-], no empty, "." or ".." part. A put is
- * all or nothing: readers see the whole object or none. Operations start on the core thread and complete there
- * through their op (loop/op.h): never inside start, exactly once. */
+ * Keys look like clarity/2026-11-23/uuid.png: 1–512 of [A-Za-z0-9._/-]; a part between slashes is 1–255 long
+ * and does not begin with a dot (so neither "." nor ".." nor a driver's own hidden files). A put is all or
+ * nothing: readers see the whole object or none, and one that replaces an object shows the old or the new
+ * one. Operations start on the core thread and complete there through their op (loop/op.h): never inside
+ * start, exactly once. A put may be cancelled: it then ends soon, as CLIENT_GONE with nothing stored, or as
+ * it would have ended anyway. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,27 +14,33 @@
 
 #include "base/blob.h"
 #include "base/macros.h"
+#include "loop/loop.h"
 #include "loop/op.h"
 #include "tables/error.h"
 
 enum { STORE_KEY_MAX = 512 };
 
 struct store_put {
-    struct op op;      /* result: 0 or negative ERR_ (STORAGE_FULL, UPSTREAM, INTERNAL), err filled */
-    const char *key;   /* the caller's, until complete */
+    struct op op;    /* result: 0, or a negative ERR_ with err filled: STORAGE_FULL, QUEUE_FULL (too many puts
+                      * wait), UPSTREAM, INTERNAL (a key that is not valid too), CLIENT_GONE (cancelled) */
+    const char *key; /* the caller's, until complete */
     const char *content_type;
     struct blob *body; /* the caller's reference, until complete */
     struct error err;
-    void *driver_state; /* the driver's own, until complete */
+    void *driver_state;  /* the driver's own, until complete */
+    struct message mail; /* of store_put_refuse */
 };
 
 struct store;
 
 struct store_ops {
     const char *name; /* "disk" */
-    void (*put)(struct store *s, struct store_put *p); /* starts it; op_begin has been called */
-    int (*remove)(struct store *s, const char *key);   /* blocking; NOT_FOUND if absent */
-    /* Opens for reading: for drivers that serve files themselves. Blocking, any thread. */
+    /* Starts it: the key is valid and op_begin has been called; sets p->op.cancel if it can be hurried. */
+    void (*put)(struct store *s, struct store_put *p);
+    /* 0 or NOT_FOUND (absent, or no valid key), else INTERNAL, UPSTREAM. Blocking, any thread. */
+    int (*remove)(struct store *s, const char *key);
+    /* Opens for reading: for drivers that serve files themselves; else NULL. Results as remove. Blocking, any
+     * thread. */
     int (*open)(struct store *s, const char *key, int *ret_fd, uint64_t *ret_size, int64_t *ret_modified_s);
     /* Writes and removes a small file: 0 when results can be stored. Blocking, any thread. */
     int (*check)(struct store *s, struct error *e);
@@ -40,17 +49,19 @@ struct store_ops {
 
 struct store {
     const struct store_ops *ops;
+    struct loop *loop; /* where puts complete */
 };
 
-struct loop;
 struct lane;
 
-/* DATA_DIR/objects. Writes run on lane: a temporary file, then rename. */
+/* DATA_DIR/objects. Writes run on lane: a temporary file, fdatasync, then rename. */
 int store_disk_new(const char *data_dir, struct loop *loop, struct lane *lane, struct store **ret,
                    struct error *e) MUST_CHECK;
-void store_free(struct store *s); /* accepts NULL */
+void store_free(struct store *s); /* accepts NULL; after the last put */
 
 void store_put_start(struct store *s, struct store_put *p, op_done_fn *on_done);
+/* For drivers: ends a put that could not be started, from the mailbox, so not inside its start. */
+void store_put_refuse(struct store_put *p, enum err code, const char *reason);
 
 bool store_key_valid(const char *key);
 /* prefix/YYYY-MM-DD/uuid.ext */
@@ -60,12 +71,15 @@ void store_key_make(const char *prefix, int64_t now_s, const char *ext, char ret
 
 struct signer;
 
-/* secret: the option's text, or NULL/"" to read or make DATA_DIR/signing-key (mode 0600). */
+/* secret: the option's text, or NULL/"" to read or make DATA_DIR/signing-key (mode 0600; several processes
+ * that start at once end with the same key). */
 int signer_new(const char *secret, const char *data_dir, struct signer **ret, struct error *e) MUST_CHECK;
 void signer_free(struct signer *s);
 /* "expires=…&signature=…"; ret of ≥ SIGNATURE_QUERY bytes */
 enum { SIGNATURE_QUERY = 128 };
-void signer_sign(const struct signer *s, const char *key, int64_t expires_s, char ret[static SIGNATURE_QUERY]);
-/* 0; NOT_FOUND for a wrong signature (told apart in constant time); GONE for an expired one. Any thread. */
+void signer_sign(const struct signer *s, const char *key, int64_t expires_s,
+                 char ret[static SIGNATURE_QUERY]);
+/* 0; NOT_FOUND for a wrong or missing (NULL) signature, compared in constant time; GONE for a right one that
+ * has expired (now_s ≥ expires). Any thread. */
 int signer_check(const struct signer *s, const char *key, const char *expires, const char *signature,
                  int64_t now_s) MUST_CHECK;
