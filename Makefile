@@ -1,0 +1,48 @@
+# The commands people use; the build itself is meson.build.
+SHELL := /bin/bash
+BUILD ?= build
+PORT ?= 3000
+
+.DEFAULT_GOAL := help
+.PHONY: help run build deps models test test-sanitize bench check format generate clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## Install libraries (Debian packages; libvips and OpenVINO into deps/)
+	@tools/deps
+
+models: ## Fetch and convert the network weights into deps/models
+	@tools/deps
+	@tools/models
+
+$(BUILD)/build.ninja: | deps
+	@meson setup $(BUILD) >/dev/null
+
+build: $(BUILD)/build.ninja ## Build build/limner
+	@ninja -C $(BUILD) limner
+
+run: models build ## Build, start the gateway, send it a photo, and keep serving
+	@tools/demo $(BUILD)/limner $(PORT)
+
+test: ## Everything CI runs: checks, unit, simulator, end to end, sanitizers
+	@tools/test all
+
+test-sanitize: ## The sanitizer builds alone
+	@tools/test sanitize
+
+bench: models ## Measure, beside the bare bounds; prints a table and writes bench.json
+	@tools/bench
+
+check: ## Format, clang-tidy, layers, generated files, documents
+	@tools/check
+
+format: ## Format the C files in place
+	@tools/sources src test bench | xargs clang-format -i
+	@find src test bench -name '*.h' | xargs clang-format -i
+
+generate: build ## Write the generated files anew (.env.example, docs/OPTIONS.md)
+	@tools/generate $(BUILD)/limner
+
+clean: ## Remove build folders (not deps/ or data/)
+	@rm -rf build build-*
