@@ -141,6 +141,7 @@ static int make_all(struct app *app, struct error *e)
     list_init(&svc->live);
     make_lanes(app);
     make_limiters(app);
+    svc->rate = app->wants.serve && app->opt->rate_limits ? rate_new() : NULL;
     svc->flights = flights_new();
     svc->metrics = metrics_new(clock_mono_ns());
     svc->cache = cache_new(app->wants.serve ? (uint64_t)app->opt->cache_max_size : 0,
@@ -190,6 +191,7 @@ void app_free(struct app *app)
     for (int c = 0; c < CLASS_COUNT; c++)
         limiter_free(svc->class_limiter[c]);
     limiter_free(svc->local_limiter);
+    rate_free(svc->rate);
     app_status_free(app->status);
     spool_free(svc->spool);
     loop_uv_free(app->uv);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "metrics/metrics.h"
+#include "request/caller.h"
 #include "request/receive.h"
 #include "request/stage.h"
 
@@ -49,6 +50,20 @@ static int check_headers(struct request *req, const struct exchange *x)
         return -ERR_DRAINING;
     }
     return check_length(req, x);
+}
+
+static int check_rate(struct request *req, const struct exchange *x)
+{
+    struct rate_state *state = &req->receive.rate;
+    if (!req->svc->rate)
+        return 0;
+    uint64_t who = caller_hash(x, (unsigned)req->svc->opt->trust_proxy, req->feature->route);
+    if (rate_take(req->svc->rate, who, req->feature->per_minute, req->entered_ns[STAGE_RECEIVE], state))
+        return 0;
+    error_set(&req->err, ERR_RATE_LIMIT, "At most %u requests a minute are taken on this route",
+              req->feature->per_minute);
+    req->err.retry_after_s = state->retry_s;
+    return -ERR_RATE_LIMIT;
 }
 
 /* ---- the body ---- */
@@ -209,7 +224,7 @@ static void begin_feature(struct gate *gate, const struct feature *f, struct exc
     struct intake *in = intake_new(gate, f, x);
     struct request *req = in->req;
     exchange_set_state(x, in);
-    if (check_headers(req, x) == 0 && begin_body(in, x) == 0) {
+    if (check_rate(req, x) == 0 && check_headers(req, x) == 0 && begin_body(in, x) == 0) {
         request_start(req); /* waits for the body */
         return;
     }

@@ -91,11 +91,18 @@ static json_t *make_data(const struct request *req, const struct result *r, cons
     return data;
 }
 
-struct reply *answer_reply(const struct request *req, const struct exchange *x, const char *base_url)
+static void set_rate_headers(struct reply *reply, const struct rate_state *rate)
 {
-    const struct result *r = request_result(req);
-    if (!r)
-        return reply_error(x, req->id, &req->err);
+    if (rate->limit == 0)
+        return;
+    reply_header(reply, "RateLimit-Policy", "%u;w=60", rate->limit);
+    reply_header(reply, "RateLimit-Limit", "%u", rate->limit);
+    reply_header(reply, "RateLimit-Remaining", "%u", rate->remaining);
+    reply_header(reply, "RateLimit-Reset", "%u", rate->reset_s);
+}
+
+static struct reply *success_reply(const struct request *req, const struct result *r, const char *base_url)
+{
     json_t *doc = json_pack("{s:s,s:s,s:o,s:o}", "request_id", req->id, "status", "success", "data",
                             make_data(req, r, base_url), "meta", make_meta(req, r));
     CHECK(doc);
@@ -107,5 +114,13 @@ struct reply *answer_reply(const struct request *req, const struct exchange *x, 
     reply_body(reply, body, "application/json; charset=utf-8");
     blob_unref(body);
     reply_header(reply, "Cache-Control", "no-store");
+    return reply;
+}
+
+struct reply *answer_reply(const struct request *req, const struct exchange *x, const char *base_url)
+{
+    const struct result *r = request_result(req);
+    struct reply *reply = r ? success_reply(req, r, base_url) : reply_error(x, req->id, &req->err);
+    set_rate_headers(reply, &req->receive.rate);
     return reply;
 }

@@ -19,6 +19,7 @@
 #include "cache/cache.h"
 #include "imaging/imaging.h"
 #include "limiter/limiter.h"
+#include "limiter/rate.h"
 #include "loop/lane.h"
 #include "loop/loop.h"
 #include "loop/op.h"
@@ -86,9 +87,10 @@ struct request {
     struct error err;
 
     struct {
-        struct body *body;    /* the upload; NULL: none came */
-        struct field *fields; /* text fields in the order they came, newest first */
-        bool complete;        /* all of it is here */
+        struct body *body;      /* the upload; NULL: none came */
+        struct field *fields;   /* text fields in the order they came, newest first */
+        bool complete;          /* all of it is here */
+        struct rate_state rate; /* limit 0: not counted */
     } receive;
     struct {
         struct params params;
@@ -145,6 +147,7 @@ struct services {
     struct provider *provider; /* where models run */
     struct limiter *class_limiter[CLASS_COUNT];
     struct limiter *local_limiter;
+    struct rate *rate;     /* NULL: no limits per caller */
     struct list live;      /* requests on the core, oldest first; core thread */
     _Atomic uint64_t open; /* requests alive anywhere */
     _Atomic bool draining; /* refuse new work */

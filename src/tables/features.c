@@ -9,9 +9,10 @@
 #include "base/check.h"
 
 const struct feature features[FEATURE_COUNT] = {
-#define FEATURE(id, name, command, route, class, model, version, prefix, side, about)                        \
+#define FEATURE(id, name, command, route, class, model, version, prefix, side, rate, about)                  \
     [FEATURE_##id] = {FEATURE_##id, name,    command, route, CLASS_##class,                                  \
-                      model,        version, prefix,  about, offsetof(struct options, side)},
+                      model,        version, prefix,  about, offsetof(struct options, side),                 \
+                      rate},
 #define PARAM_CHOICE(...)
 #define PARAM_INT(...)
 #define PARAM_BOOL(...)

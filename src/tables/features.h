@@ -48,7 +48,8 @@ struct feature {
     const char *version;
     const char *prefix; /* of stored objects */
     const char *about;
-    size_t side_offset; /* of the option that bounds the longer side */
+    size_t side_offset;  /* of the option that bounds the longer side */
+    unsigned per_minute; /* requests a caller may make */
 };
 
 enum { PARAMS_MAX = 16 };
