@@ -64,8 +64,10 @@ struct body {
     uint64_t size;
     uint64_t expected;
     bool finished;
+    bool foreign; /* made by body_from_blob; then the account holds size while blob is set */
+    bool summed;
     struct digest digest;      /* while growing */
-    uint8_t sum[DIGEST_BYTES]; /* when finished */
+    uint8_t sum[DIGEST_BYTES]; /* when summed */
 };
 
 /* ---- the folder ---- */
@@ -251,9 +253,9 @@ struct body *body_from_blob(struct spool *s, struct blob *blob)
     b->fd = -1;
     b->blob = blob_ref(blob);
     b->size = b->expected = blob->size;
-    b->finished = true;
+    b->finished = b->foreign = true;
     atomic_init(&b->refs, 1);
-    digest_of(blob->data, blob->size, b->sum);
+    atomic_fetch_add_explicit(&s->memory_bytes, b->size, memory_order_relaxed); /* it is there: no refusal */
     return b;
 }
 
@@ -264,6 +266,15 @@ struct body *body_ref(struct body *b)
     return b;
 }
 
+static void drop_memory(struct body *b)
+{
+    if (b->data)
+        memory_free(TAKE(b->data));
+    if (b->blob && b->foreign)
+        account_give(b->spool, b->size);
+    blob_unref(TAKE(b->blob));
+}
+
 void body_unref(struct body *b)
 {
     if (!b)
@@ -272,9 +283,7 @@ void body_unref(struct body *b)
     CHECK(before > 0);
     if (before > 1)
         return;
-    if (b->data)
-        memory_free(b->data);
-    blob_unref(b->blob);
+    drop_memory(b);
     if (b->fd >= 0)
         close(b->fd);
     digest_release(&b->digest);
@@ -294,9 +303,7 @@ static int to_file(struct body *b)
         return r;
     }
     b->fd = fd;
-    if (b->data)
-        memory_free(TAKE(b->data));
-    blob_unref(TAKE(b->blob));
+    drop_memory(b);
     return 0;
 }
 
@@ -348,15 +355,21 @@ void body_finish(struct body *b)
     CHECK(!b->finished);
     b->finished = true;
     digest_final(&b->digest, b->sum);
+    b->summed = true;
     if (b->data)
         b->blob = blob_take(TAKE(b->data), b->size, memory_free);
     else if (b->fd < 0)
         b->blob = blob_static("", 0);
 }
 
-const uint8_t *body_digest(const struct body *b)
+const uint8_t *body_digest(struct body *b)
 {
     CHECK(b->finished);
+    if (!b->summed) {
+        CHECK(b->blob); /* of body_from_blob, asked for before it was spooled */
+        digest_of(b->blob->data, b->blob->size, b->sum);
+        b->summed = true;
+    }
     return b->sum;
 }
 

@@ -27,15 +27,17 @@ uint64_t spool_memory_bytes(const struct spool *s); /* held in memory by bodies 
 
 /* expected: Content-Length if known, else 0; decides early where the bytes go. */
 struct body *body_new(struct spool *s, uint64_t expected) MUST_CHECK;
-struct body *body_from_blob(struct spool *s,
-                            struct blob *b) MUST_CHECK; /* the command line; takes a reference */
+/* Bytes that exist already (a shrunk picture, the command line); finished, takes a reference of its own,
+ * counts in the memory account without being refused. Hashed only if body_digest is called, before any
+ * body_spool. */
+struct body *body_from_blob(struct spool *s, struct blob *b) MUST_CHECK;
 struct body *body_ref(struct body *b);
 void body_unref(struct body *b); /* accepts NULL */
 
 /* STORAGE_FULL or INTERNAL; the body is then as it was. */
 int body_append(struct body *b, const void *data, size_t size, struct error *e) MUST_CHECK;
-void body_finish(struct body *b);                 /* no more bytes; the digest is final */
-const uint8_t *body_digest(const struct body *b); /* SHA-256, after body_finish */
+void body_finish(struct body *b);           /* no more bytes; the digest is final */
+const uint8_t *body_digest(struct body *b); /* SHA-256, after body_finish */
 uint64_t body_size(const struct body *b);
 
 /* The bytes as a blob (a new reference): memory, or the file mapped. After body_finish. */
