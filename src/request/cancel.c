@@ -1,7 +1,8 @@
 /* What it means to stop, in each state.
  *
- * Before anything is paid, a client that leaves ends the work, unless a twin waits for it. Once a prediction
- * is paid for it is finished, stored and remembered, so that the next asker gets it for nothing. */
+ * Before anything is paid, a client that leaves ends the work, unless a twin waits for it; then the last twin
+ * that leaves ends it. Once a prediction is paid for it is finished, stored and remembered, so that the next
+ * asker gets it for nothing. */
 #include "base/check.h"
 #include "request/flights.h"
 #include "request/stage.h"
@@ -29,6 +30,14 @@ static bool must_finish(const struct request *req)
     return true;
 }
 
+void request_stop_unwanted(struct request *req)
+{
+    if (req->client || req->cancelled || must_finish(req))
+        return;
+    error_set(&req->err, ERR_CLIENT_GONE, "%s", "");
+    request_cancel(req);
+}
+
 void request_client_left(struct request *req)
 {
     if (req->client) {
@@ -38,8 +47,5 @@ void request_client_left(struct request *req)
         req->client = NULL;
         req->err = err;
     }
-    if (must_finish(req) || req->cancelled)
-        return;
-    error_set(&req->err, ERR_CLIENT_GONE, "%s", "");
-    request_cancel(req);
+    request_stop_unwanted(req);
 }

@@ -83,8 +83,10 @@ static void leave(struct flights *f, struct request *follower)
 static void cancel_wait(struct op *op)
 {
     struct request *req = CONTAINER_OF(op, struct request, join.op);
+    struct request *leader = req->join.flight->leader;
     leave(req->svc->flights, req);
     op_complete(op, -ERR_CLIENT_GONE);
+    request_stop_unwanted(leader);
 }
 
 static void follow(struct flights *f, struct flight *flight, struct request *req, op_done_fn *on_done)
@@ -120,6 +122,11 @@ bool flight_has_followers(const struct flight *flight)
     return !list_empty(&flight->followers);
 }
 
+struct request *flight_leader(const struct flight *flight)
+{
+    return flight->leader;
+}
+
 struct body *flight_body(struct flight *flight)
 {
     return body_ref(flight->body);
@@ -142,11 +149,27 @@ static void finish(struct flights *f, struct flight *flight, struct result *resu
     free(flight);
 }
 
+/* Nothing failed: the leader stopped because its client went, and somebody has joined since. */
+static bool only_left(const struct request *leader, const struct error *e)
+{
+    return leader->cancelled && e->code == ERR_CLIENT_GONE;
+}
+
+static bool worth_another(const struct request *leader, const struct flight *flight, const struct error *e)
+{
+    if (only_left(leader, e))
+        return true;
+    if (err_row(e->code)->cause == CAUSE_CLIENT)
+        return false; /* it lies in the upload: the same for all */
+    if (leader->store.group)
+        return false; /* the model ran well, only storing failed: not paid for again */
+    return flight->handovers < leader->svc->opt->twin_handovers;
+}
+
 static void hand_over(struct flights *f, struct flight *flight)
 {
     struct request *next = CONTAINER_OF(flight->followers.next, struct request, join.node);
     leave(f, next);
-    flight->handovers++;
     flight->leader = next;
     next->join.flight = flight;
     next->join.leads = true;
@@ -159,10 +182,10 @@ void flights_settle(struct flights *f, struct request *leader, struct result *re
     CHECK(flight && flight->leader == leader);
     leader->join.flight = NULL;
     leader->join.leads = false;
-    bool same_for_all = e && err_row(e->code)->cause == CAUSE_CLIENT && e->code != ERR_CLIENT_GONE;
-    bool worth_another = !result && !same_for_all && flight->handovers < leader->svc->opt->twin_handovers;
-    if (worth_another && flight_has_followers(flight))
-        hand_over(f, flight);
-    else
+    if (result || !flight_has_followers(flight) || !worth_another(leader, flight, e)) {
         finish(f, flight, result, e);
+        return;
+    }
+    flight->handovers += !only_left(leader, e);
+    hand_over(f, flight);
 }

@@ -1,9 +1,10 @@
 /* flights.h: which keys are being worked on, by whom, and who waits for the same.
  *
  * The first request with a key leads; later ones follow: they drop their upload and wait. A leader that
- * succeeds gives all followers its result. One that fails for a reason that lies in the upload gives them its
- * error; one that fails otherwise hands the work to the oldest follower, at most TWIN_HANDOVERS times a
- * flight. Core thread only. */
+ * succeeds gives all followers its result. One that fails for a reason that lies in the upload, or whose good
+ * result could not be stored, gives them its error; one that fails otherwise hands the work to the oldest
+ * follower, at most TWIN_HANDOVERS times a flight. A leader that stops because its client has left always
+ * hands it on. Core thread only. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,6 +24,7 @@ uint64_t flights_followers(const struct flights *f); /* waiting now */
  * when it follows (then op completes with 0 and settle.result set, 1: it leads now, or a negative error). */
 bool flights_join(struct flights *f, struct request *req, op_done_fn *on_done) MUST_CHECK;
 bool flight_has_followers(const struct flight *flight);
+struct request *flight_leader(const struct flight *flight);
 struct body *flight_body(struct flight *flight); /* a new reference, for one that leads now */
 
 /* The leader is over. result NULL: it failed with e. */

@@ -3,7 +3,8 @@
  * Happy path: a stage returns NEXT and the next one is entered; WAIT arms the stage's limit and returns to
  * whoever called; when the operation completes, the stage's done is called, and so on to the end.
  * Failure modes: FAIL goes to 100 (which lets go of what is held) if the request ever got to the core's part,
- * else straight to 110; a limit that fires cancels the operation and the request then fails with DEADLINE.
+ * else straight to 110; a limit that fires cancels the operation and the request then fails with DEADLINE,
+ * unless a model run or a put succeeded in spite of that.
  * Invariants: while a request waits, exactly one operation will complete for it (or the body come); done is
  * always called after a wait, so that a stage learns what it holds even if the request is cancelled; 110 and
  * 120 run exactly once. */
@@ -28,6 +29,8 @@ enum verdict stage_wait(struct request *req, struct op *op)
 static void limit_fired(struct timer *t)
 {
     struct request *req = CONTAINER_OF(t, struct request, limit);
+    if (!op_running(req->waiting))
+        return; /* it ended in time and is about to be resumed */
     error_set(&req->err, ERR_DEADLINE, "The stage \"%s\" took longer than its limit", stages[req->at].name);
     request_cancel(req);
 }
@@ -39,6 +42,21 @@ static void arm_limit(struct request *req)
         return;
     int64_t ms = *(const int64_t *)(const void *)((const char *)req->svc->opt + stage->limit_offset);
     timer_arm(req->svc->loop, &req->limit, now_of(req) + (uint64_t)ms * NS_PER_MS, limit_fired);
+}
+
+/* A stage's verdict, weighed against a cancel that came meanwhile: it stops the request, unless the model ran
+ * or the result was stored all the same. That has cost something and is kept. */
+static enum verdict weigh(struct request *req, enum verdict v)
+{
+    if (v == FAIL && req->err.code == ERR_NONE)
+        error_set(&req->err, ERR_INTERNAL, "The stage \"%s\" failed without a reason", stages[req->at].name);
+    if (v != NEXT || !req->cancelled || req->at >= STAGE_SETTLE)
+        return v;
+    if (req->at < STAGE_RUN)
+        return FAIL;
+    req->cancelled = false;
+    req->err = (struct error){0};
+    return NEXT;
 }
 
 /* Where a verdict leads. */
@@ -83,10 +101,11 @@ static void advance(struct request *req)
         enum verdict v = stage->enter(req);
         if (v == WAIT) {
             arm_limit(req);
+            if (req->cancelled && req->waiting)
+                op_cancel(req->waiting); /* the client left before the stage began */
             return;
         }
-        if (v == NEXT && req->cancelled && req->at < STAGE_SETTLE)
-            v = FAIL;
+        v = weigh(req, v);
         req->left_ns[req->at] = now_of(req);
         if (req->at == STAGE_RESPOND) {
             request_free(req);
@@ -110,8 +129,7 @@ void request_resume(struct request *req)
         req->waiting = NULL;
         enum verdict v = stage->done(req);
         CHECK(v != WAIT);
-        if (v == NEXT && req->cancelled)
-            v = FAIL;
+        v = weigh(req, v);
         req->left_ns[req->at] = now_of(req);
         req->at = follow(req, v);
     }

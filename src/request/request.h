@@ -74,6 +74,7 @@ struct request {
     const char *id;                  /* x-request-id */
     const struct client_ops *client; /* NULL once the client has left */
     void *client_state;
+    enum image_type wanted; /* what the client would like back; IMAGE_UNKNOWN: what suits the upload */
     struct list node;    /* in services.live, while on the core */
     struct message mail; /* carries it from the front to the core */
 
@@ -169,5 +170,7 @@ uint64_t request_stage_ns(const struct request *req, enum stage_id stage); /* sp
 /* The client has gone: nobody wants the answer. What that means in each state is said in cancel.c. Core
  * thread. */
 void request_client_left(struct request *req);
+/* A twin of this leader has left: it stops too if now nobody waits and nothing is paid. Core thread. */
+void request_stop_unwanted(struct request *req);
 /* The request stops as soon as it can and fails with req->err, which the caller has set. Core thread. */
 void request_cancel(struct request *req);
