@@ -4,10 +4,11 @@
  * (fdatasync), makes the key's folders and renames the file to its key.
  * Failure modes: whatever fails before the rename removes the temporary file and leaves an object of that key
  * as it was; a process that dies leaves a temporary file, which the next start removes. The rename itself is
- * not synced: after a power cut an object may be missing, but never torn. The sync costs 0.3–2.5 ms of
- * waiting for 100 kB and 0.7–2.5 ms for 1 MB (ext4, virtual disk, busy machine), on a lane; a result costs
- * seconds or money to make again. Invariants: nothing is ever opened through a symbolic link or outside of
- * objects/; who uses the folder holds a shared lock on .tmp, and only who can have it alone sweeps it. */
+ * not synced: after a power cut an object may be missing, but never torn.
+ * The sync makes a put wait 0.3–2.5 ms longer for 100 kB and 0.7–2.5 ms for 1 MB (ext4, virtual disk, busy
+ * machine), on a lane; a result costs seconds or money to make again.
+ * Invariants: nothing is ever opened through a symbolic link or outside of objects/; who uses the folder
+ * holds a shared lock on .tmp, and only who can have it alone sweeps it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
