@@ -1,12 +1,12 @@
 /* Upload bodies.
  *
  * Happy path: the first bytes take a buffer of the expected size, the rest is copied behind them and hashed
- * as it comes; body_finish makes the buffer a blob, which body_blob hands out. To a file: a body that is or
- * becomes larger than spool_above, that the memory account has no room for, or that is told to wait
- * (body_spool). The file has no name; it is gone with its descriptor. Failure modes: a write that fails
- * leaves the body as it was, in memory or at its old length. Invariants: bytes are in `data` (growing), in
- * `blob` (finished) or in the file, never in two of them; the account holds the room of each buffer until its
- * memory is really given back, blobs handed out included. */
+ * as it comes; body_finish makes the buffer a blob, which body_blob hands out.
+ * To a file: a body that is or becomes larger than spool_above, that the memory account has no room for, or
+ * that is told to wait (body_spool). The file has no name; it is gone with its descriptor.
+ * Failure modes: a write that fails leaves the body as it was, in memory or at its old length.
+ * Invariants: bytes are in `data` (growing), in `blob` (finished) or in the file, never in two of them; the
+ * account holds the room of each buffer until its memory is really given back, blobs handed out included. */
 #include "store/body.h"
 
 #include <errno.h>
