@@ -11,7 +11,7 @@ struct counters {
 struct feature_metrics {
     struct counters counters;
     struct histogram answered; /* successes, cached ones too */
-    struct histogram uncached; /* those that were worked for */
+    struct histogram runs; /* of the model alone */
 };
 
 struct metrics {
@@ -65,13 +65,16 @@ void metrics_finished(struct metrics *m, const struct feature *f, enum outcome o
     count_outcome(&fm->counters, o);
     if (o != OUTCOME_ERROR)
         histogram_add(&fm->answered, ns);
-    if (o == OUTCOME_SUCCESS)
-        histogram_add(&fm->uncached, ns);
+}
+
+void metrics_ran(struct metrics *m, const struct feature *f, uint64_t run_ns)
+{
+    histogram_add(&m->feature[f->id].runs, run_ns);
 }
 
 uint64_t metrics_typical_ns(const struct metrics *m, const struct feature *f)
 {
-    return histogram_quantile(&m->feature[f->id].uncached, 0.5);
+    return histogram_quantile(&m->feature[f->id].runs, 0.5);
 }
 
 /* ---- the document ---- */

@@ -50,5 +50,7 @@ struct metrics_cache { /* filled by the caller: the cache is not below metrics *
 void metrics_json(const struct metrics *m, uint64_t now_ns, const struct metrics_cache *cache,
                   struct buf *ret);
 
-/* Median time of a feature's successful, uncached requests in ns; 0: none yet. For Retry-After. */
+/* A model run that succeeded, its time in the slot alone. */
+void metrics_ran(struct metrics *m, const struct feature *f, uint64_t run_ns);
+/* Median of those in ns; 0: none yet. For Retry-After: what is ahead in the queue waits its turn already. */
 uint64_t metrics_typical_ns(const struct metrics *m, const struct feature *f);

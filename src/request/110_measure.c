@@ -31,6 +31,9 @@ enum verdict measure_enter(struct request *req)
         outcome = req->lookup.hit ? OUTCOME_CACHED : OUTCOME_SUCCESS;
         req->err.code = ERR_NONE;
     }
+    bool ran = req->settle.result && !req->join.collapsed;
+    if (ran)
+        metrics_ran(req->svc->metrics, req->feature, req->settle.result->run_ns);
     metrics_finished(req->svc->metrics, req->feature, outcome, total_ns);
     if (req->svc->log_requests)
         write_record(req, total_ns);
