@@ -10,11 +10,11 @@
  *   on_close     exactly once, last: the reply was sent or the connection died. Frees the handler's state.
  *
  * An exchange is answered exactly once: by exchange_answer on its front thread inside a callback, or, after
- * exchange_suspend, by exchange_answer_suspended from any one thread. A suspended exchange stays valid until it
- * is answered, even if its client leaves (libmicrohttpd does not notice; watch exchange_fd).
+ * exchange_suspend, by exchange_answer_suspended from any one thread. A suspended exchange stays valid until
+ * it is answered, even if its client leaves (libmicrohttpd does not notice; watch exchange_fd).
  *
- * Every reply gets x-request-id, CORS and security headers here. Malformed requests that libmicrohttpd answers
- * itself (431, 400 for garbage) keep its words. */
+ * Every reply gets x-request-id, CORS and security headers here. Malformed requests that libmicrohttpd
+ * answers itself (431, 400 for garbage) keep its words. */
 #pragma once
 
 #include <stdbool.h>
@@ -37,8 +37,9 @@ struct reply;
 struct reply *reply_new(int status) MUST_CHECK;
 void reply_free(struct reply *r); /* accepts NULL */
 void reply_header(struct reply *r, const char *name, const char *fmt, ...) PRINTF(3, 4);
-void reply_body(struct reply *r, struct blob *body, const char *content_type); /* takes a reference of its own */
-void reply_text(struct reply *r, const char *text, const char *content_type);  /* copies */
+void reply_body(struct reply *r, struct blob *body,
+                const char *content_type); /* takes a reference of its own */
+void reply_text(struct reply *r, const char *text, const char *content_type); /* copies */
 /* Sends length bytes of fd from offset (sendfile); the reply owns and closes fd. */
 void reply_file(struct reply *r, int fd, uint64_t offset, uint64_t length, const char *content_type);
 int reply_status(const struct reply *r);
@@ -51,15 +52,17 @@ struct reply *reply_error(const struct exchange *x, const char *request_id, cons
 /* ---- exchanges ---- */
 
 const char *exchange_method(const struct exchange *x);
-const char *exchange_path(const struct exchange *x); /* without the query, decoded once */
+const char *exchange_path(const struct exchange *x);                     /* without the query, decoded once */
 const char *exchange_header(const struct exchange *x, const char *name); /* NULL: not there */
-const char *exchange_query(const struct exchange *x, const char *name);  /* NULL: not there; "" without value */
-void exchange_each_query(const struct exchange *x, void (*each)(void *ctx, const char *name, const char *value),
-                         void *ctx);
-const char *exchange_request_id(const struct exchange *x); /* the caller's (≤ 128 visible ASCII) or a new uuid */
+const char *exchange_query(const struct exchange *x,
+                           const char *name); /* NULL: not there; "" without value */
+void exchange_each_query(const struct exchange *x,
+                         void (*each)(void *ctx, const char *name, const char *value), void *ctx);
+const char *
+exchange_request_id(const struct exchange *x); /* the caller's (≤ 128 visible ASCII) or a new uuid */
 const struct sockaddr *exchange_peer(const struct exchange *x);
 int64_t exchange_content_length(const struct exchange *x); /* -1: chunked; 0: no body */
-int exchange_fd(const struct exchange *x); /* for watching only; do not read, write or close */
+int exchange_fd(const struct exchange *x);              /* for watching only; do not read, write or close */
 uint64_t exchange_started_ns(const struct exchange *x); /* monotonic, when the headers were complete */
 
 void exchange_set_state(struct exchange *x, void *state); /* the handler's own */
@@ -67,7 +70,8 @@ void *exchange_state(const struct exchange *x);
 
 void exchange_answer(struct exchange *x, struct reply *r); /* takes r */
 void exchange_suspend(struct exchange *x);
-void exchange_answer_suspended(struct exchange *x, struct reply *r); /* any thread; takes r; x is gone for you */
+void exchange_answer_suspended(struct exchange *x,
+                               struct reply *r); /* any thread; takes r; x is gone for you */
 
 /* ---- form bodies: multipart/form-data and application/x-www-form-urlencoded ---- */
 
@@ -80,9 +84,10 @@ typedef bool form_part_fn(void *ctx, const char *name, const char *filename, con
 
 /* NULL when the exchange's Content-Type is neither kind, or has no boundary. */
 struct form *form_new(struct exchange *x, form_part_fn *part, void *ctx) MUST_CHECK;
-int form_feed(struct form *f, const void *data, size_t size) MUST_CHECK; /* 0, or -ERR_VALIDATION: malformed */
+int form_feed(struct form *f, const void *data,
+              size_t size) MUST_CHECK;      /* 0, or -ERR_VALIDATION: malformed */
 int form_finish(struct form *f) MUST_CHECK; /* 0, or -ERR_VALIDATION: the last boundary is missing */
-void form_free(struct form *f);            /* accepts NULL */
+void form_free(struct form *f);             /* accepts NULL */
 
 /* ---- the server ---- */
 

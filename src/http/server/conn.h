@@ -1,0 +1,78 @@
+/* conn.h: one connection: which phase it is in since when, so that the sweeper can cut what takes too long.
+ *
+ * A connection belongs to its front thread. Two others look at it: the acceptor thread, which makes it and
+ * sweeps, and nobody else. Phase and start are one atomic word. The front thread changes it with conn_enter;
+ * the sweeper only ever turns a word it has judged into CONN_CUT, so that a request which has just become
+ * complete is not cut: one of the two wins, and a connection that was cut says nothing more of its own.
+ *
+ * The socket is the connection's until conn_closing returns; libmicrohttpd closes it after that. The sweeper
+ * shuts sockets only under the front's lock, which conn_closing takes too: a number that has gone to another
+ * connection is never shut. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "http/server/http.h"
+
+struct MHD_Daemon;
+struct front;
+
+enum conn_phase {
+    CONN_NEW,       /* connected; the first request's headers are coming */
+    CONN_HEADERS,   /* a later request's line was read, headers coming */
+    CONN_BODY,      /* body coming */
+    CONN_DISCARD,   /* body coming and thrown away: the answer is decided */
+    CONN_HANDLING,  /* with the handler, on the front thread */
+    CONN_SUSPENDED, /* with the handler, elsewhere */
+    CONN_REPLY,     /* reply going out */
+    CONN_IDLE,      /* kept alive, between requests */
+    CONN_CUT,       /* shut by the sweeper */
+};
+
+struct conn {
+    struct list link; /* in the front's list once libmicrohttpd has it; under the front's lock */
+    struct front *front;
+    int fd;
+    atomic_ullong word;     /* start in ms << 4 | phase */
+    atomic_ullong arrived;  /* bytes of the current body so far */
+    atomic_ullong reply_ms; /* longest time for the current reply */
+    bool bad_target;        /* the request line has a space or control character in its target */
+};
+
+/* A libmicrohttpd daemon with its one thread. */
+struct front {
+    struct http *http;
+    struct MHD_Daemon *daemon;
+    atomic_uint open; /* connections, counted by the acceptor before libmicrohttpd has them */
+    pthread_mutex_t lock;
+    struct list conns; /* under lock */
+};
+
+uint64_t conn_now_ms(void); /* coarse: a few ms */
+
+struct conn *conn_new(struct front *f, int fd) MUST_CHECK;
+void conn_opened(struct conn *c);  /* libmicrohttpd has it */
+void conn_closing(struct conn *c); /* libmicrohttpd is about to close the socket; frees c */
+void conn_drop(struct conn *c);    /* libmicrohttpd never had it; frees c */
+
+void conn_begun(struct conn *c); /* the request line is read */
+void conn_ended(struct conn *c); /* the reply is sent, or the request has died */
+bool conn_enter(struct conn *c, enum conn_phase phase) MUST_CHECK; /* false: it was cut */
+
+/* What the sweeper decides, by itself: whether a connection is over its limits. */
+struct conn_view {
+    enum conn_phase phase;
+    uint64_t age_ms; /* in this phase */
+    uint64_t arrived;
+    uint64_t reply_ms;
+};
+
+bool conn_overdue(const struct conn_view *v, const struct options *opt);
+uint64_t conn_reply_limit_ms(uint64_t bytes, const struct options *opt);
+
+/* Cuts what is overdue among a front's connections. Acceptor thread. */
+void conn_sweep(struct front *f);

@@ -1,0 +1,14 @@
+/* exchange.h: libmicrohttpd's callbacks, made into exchanges. ctx of all: the struct front, whose thread
+ * calls them. */
+#pragma once
+
+#include <microhttpd.h>
+
+#include "http/server/server.h"
+
+enum MHD_Result exchange_access(void *front, struct MHD_Connection *c, const char *url, const char *method,
+                                const char *version, const char *data, size_t *size, void **state);
+void exchange_completed(void *front, struct MHD_Connection *c, void **state,
+                        enum MHD_RequestTerminationCode how);
+void *exchange_request_line(void *front, const char *target, struct MHD_Connection *c);
+size_t exchange_unescape(void *ctx, struct MHD_Connection *c, char *s); /* %XX in place, but never %00 */

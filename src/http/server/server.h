@@ -1,0 +1,26 @@
+/* server.h: the running server, shared by the files of this folder. */
+#pragma once
+
+#include "http/server/conn.h"
+#include "http/server/http.h"
+
+struct acceptor;
+
+struct http {
+    const struct options *opt;
+    const struct http_handler *handler;
+    void *ctx;
+    struct front *fronts;
+    unsigned front_count;
+    unsigned connections_max;
+    atomic_bool draining;
+    size_t by_fd_count;
+    struct conn *_Atomic *by_fd; /* who has which socket: libmicrohttpd names new connections by theirs */
+    struct acceptor *acceptor;
+};
+
+unsigned http_open(const struct http *h);
+
+/* acceptor.c: the thread that accepts, deals out and sweeps. */
+int acceptor_start(struct http *h, int listen_fd, struct acceptor **ret, struct error *e) MUST_CHECK;
+void acceptor_stop(struct acceptor *a); /* joins; accepts NULL */

@@ -1,0 +1,229 @@
+/* Time limits and the connection limit: the rule by itself, then on real sockets. */
+#include <stddef.h>
+
+#include "http/server/conn.h"
+#include "peer.h"
+
+static int set_up(void **state)
+{
+    echo_defaults();
+    echo.opt.header_timeout_ms = 400;
+    echo.opt.body_timeout_ms = 800;
+    echo.opt.keepalive_timeout_ms = 500;
+    echo.opt.discard_timeout_ms = 400;
+    echo_start(0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    expect_quiet();
+    echo_stop();
+    assert_int_equal(blob_live_count(), 0);
+    return 0;
+}
+
+static bool overdue(enum conn_phase phase, uint64_t age_ms, uint64_t arrived)
+{
+    struct conn_view v = {.phase = phase, .age_ms = age_ms, .arrived = arrived, .reply_ms = 30000};
+    return conn_overdue(&v, &echo.opt);
+}
+
+static void test_rule(void **state)
+{
+    echo_defaults();
+    assert_false(overdue(CONN_NEW, 10000, 0));
+    assert_true(overdue(CONN_NEW, 10001, 0));
+    assert_true(overdue(CONN_HEADERS, 10001, 0));
+    assert_false(overdue(CONN_IDLE, 75000, 0));
+    assert_true(overdue(CONN_IDLE, 75001, 0));
+    assert_true(overdue(CONN_DISCARD, 5001, 1000000));
+    assert_false(overdue(CONN_HANDLING, UINT64_MAX, 0));
+    assert_false(overdue(CONN_SUSPENDED, UINT64_MAX, 0));
+    assert_false(overdue(CONN_CUT, UINT64_MAX, 0));
+    assert_false(overdue(CONN_REPLY, 30000, 0));
+    assert_true(overdue(CONN_REPLY, 30001, 0));
+    /* A body: whole in 30 s, and 1 kB/s on average after the first 5 s. */
+    assert_false(overdue(CONN_BODY, 5000, 0));
+    assert_true(overdue(CONN_BODY, 5001, 0));
+    assert_false(overdue(CONN_BODY, 20000, 20480));
+    assert_true(overdue(CONN_BODY, 20000, 20479));
+    assert_false(overdue(CONN_BODY, 30000, 1000000));
+    assert_true(overdue(CONN_BODY, 30001, 1000000));
+    assert_int_equal(conn_reply_limit_ms(0, &echo.opt), 30000);
+    assert_int_equal(conn_reply_limit_ms(1024000, &echo.opt), 30000 + 1000000);
+    echo.opt.body_min_rate = 0;
+    assert_false(overdue(CONN_BODY, 20000, 0));
+    assert_true(conn_reply_limit_ms(0, &echo.opt) == UINT64_MAX);
+}
+
+/* Says one character at a time until the server has had enough; the ms that took. */
+static uint64_t trickle(int fd, int pause_ms)
+{
+    uint64_t start = now_ms();
+    while (!peer_readable(fd, pause_ms)) {
+        assert_true(now_ms() - start < PEER_WAIT_MS);
+        if (!peer_send(fd, "a", 1))
+            break;
+    }
+    return now_ms() - start;
+}
+
+static void test_slow_headers(void **state)
+{
+    int fd = peer_open();
+    assert_true(peer_say(fd, "GET / HTTP/1.1\r\nX-Slow: "));
+    uint64_t took = trickle(fd, 50);
+    assert_in_range(took, 350, 2500);
+    struct answer a = peer_answer(fd, false);
+    assert_int_equal(a.status, 408);
+    assert_non_null(strstr(a.body, "REQUEST_TIMEOUT"));
+    answer_release(&a);
+    close(fd);
+}
+
+static void test_silent_connection(void **state)
+{
+    int fd = peer_open();
+    uint64_t start = now_ms();
+    assert_true(peer_closed(fd)); /* without a word */
+    assert_in_range(now_ms() - start, 350, 2500);
+    close(fd);
+}
+
+static void test_slow_second_request(void **state)
+{
+    int fd = peer_open();
+    assert_true(peer_say(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_int_equal(peer_status(fd), 200);
+    assert_true(peer_say(fd, "GET / HTTP/1.1\r\nX-Slow: "));
+    assert_in_range(trickle(fd, 50), 350, 2500);
+    assert_int_equal(peer_status(fd), 408);
+    close(fd);
+}
+
+static void test_idle_keepalive(void **state)
+{
+    int fd = peer_open();
+    assert_true(peer_say(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_int_equal(peer_status(fd), 200);
+    uint64_t start = now_ms();
+    assert_true(peer_closed(fd));
+    assert_in_range(now_ms() - start, 400, 2500);
+    close(fd);
+}
+
+static void test_slow_body(void **state)
+{
+    int fd = peer_open();
+    assert_true(peer_say(fd, "POST /raw HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"));
+    assert_in_range(trickle(fd, 50), 700, 3000);
+    assert_int_equal(peer_status(fd), 408);
+    close(fd);
+    expect_quiet();
+    assert_int_equal(atomic_load(&echo.closed), 1);
+}
+
+static void test_slow_discard(void **state)
+{
+    int fd = peer_open();
+    assert_true(peer_say(fd, "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n"));
+    assert_int_equal(peer_status(fd), 413);
+    uint64_t start = now_ms();
+    while (peer_send(fd, "a", 1) && now_ms() - start < PEER_WAIT_MS)
+        usleep(50000);
+    assert_in_range(now_ms() - start, 300, 2500);
+    close(fd);
+}
+
+/* A suspended exchange may wait longer than any limit. */
+static void test_suspended_is_not_cut(void **state)
+{
+    echo.wait_ms = 2000;
+    int fd = peer_open();
+    assert_true(peer_say(fd, "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"));
+    assert_int_equal(peer_status(fd), 200);
+    close(fd);
+}
+
+/* Fast requests are never cut, however short the limits. */
+static void test_busy_connection_lives(void **state)
+{
+    int fd = peer_open();
+    uint64_t start = now_ms();
+    while (now_ms() - start < 1500) {
+        assert_true(peer_say(fd, "POST /raw HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"));
+        assert_int_equal(peer_status(fd), 200);
+        usleep(20000);
+    }
+    close(fd);
+}
+
+/* ---- the connection limit ---- */
+
+static int set_up_few(void **state)
+{
+    echo_defaults();
+    echo.opt.connections_max = 20;
+    echo_start(0);
+    return 0;
+}
+
+static void test_connection_limit(void **state)
+{
+    assert_int_equal(http_connections_max(echo.http), 20);
+    int fds[20];
+    for (int i = 0; i < 20; i++) {
+        fds[i] = peer_open();
+        assert_true(peer_say(fds[i], "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+        assert_int_equal(peer_status(fds[i]), 200);
+    }
+    assert_int_equal(http_connections(echo.http), 20);
+    for (int i = 0; i < 60; i++) {
+        int fd = peer_open();
+        peer_say(fd, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        struct answer a = peer_answer(fd, false);
+        assert_int_equal(a.status, 503);
+        assert_non_null(answer_header(&a, "Retry-After"));
+        assert_non_null(strstr(a.body, "\"status\":\"error\""));
+        answer_release(&a);
+        assert_true(peer_closed(fd));
+        close(fd);
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_true(peer_say(fds[i], "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+        assert_int_equal(peer_status(fds[i]), 200);
+        close(fds[i]);
+    }
+    expect_quiet();
+    expect_get_works();
+}
+
+static void test_limit_is_computed(void **state)
+{
+    echo_defaults();
+    echo_start(0);
+    long files = sysconf(_SC_OPEN_MAX);
+    assert_in_range(http_connections_max(echo.http), 16, (unsigned long)files / 2);
+    echo_stop();
+}
+
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rule),
+        WITH_SERVER(test_slow_headers),
+        WITH_SERVER(test_silent_connection),
+        WITH_SERVER(test_slow_second_request),
+        WITH_SERVER(test_idle_keepalive),
+        WITH_SERVER(test_slow_body),
+        WITH_SERVER(test_slow_discard),
+        WITH_SERVER(test_suspended_is_not_cut),
+        WITH_SERVER(test_busy_connection_lives),
+        cmocka_unit_test_setup_teardown(test_connection_limit, set_up_few, tear_down),
+        cmocka_unit_test(test_limit_is_computed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
