@@ -16,11 +16,8 @@ models: ## Fetch and convert the network weights into deps/models
 	@tools/deps
 	@tools/models
 
-$(BUILD)/build.ninja: | deps
-	@meson setup $(BUILD) >/dev/null
-
-build: $(BUILD)/build.ninja ## Build build/limner
-	@ninja -C $(BUILD) limner
+build: deps ## Build build/limner
+	@tools/build $(BUILD)
 
 run: models build ## Build, start the gateway, send it a photo, and keep serving
 	@tools/demo $(BUILD)/limner $(PORT)
