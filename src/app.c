@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +34,7 @@ struct app {
     const struct config *config;
     const struct options *opt;
     struct app_wants wants;
-    char program_dir[PATH_MAX];
+    char program_dir[PROGRAM_DIR_MAX];
     bool imaging;
     struct loop_uv *uv;
     struct lane *inference, *disk;
@@ -53,15 +52,15 @@ struct app {
 
 /* ---- making the parts ---- */
 
-static void find_program_dir(struct app *app)
+void app_program_dir(char *ret, size_t size)
 {
-    ssize_t n = readlink("/proc/self/exe", app->program_dir, sizeof(app->program_dir) - 1);
-    app->program_dir[MAX(n, 0)] = '\0';
-    char *slash = strrchr(app->program_dir, '/');
+    ssize_t n = readlink("/proc/self/exe", ret, size - 1);
+    ret[MAX(n, 0)] = '\0';
+    char *slash = strrchr(ret, '/');
     if (slash)
         *slash = '\0';
     else
-        strcpy(app->program_dir, ".");
+        snprintf(ret, size, ".");
 }
 
 static unsigned cores_or(int64_t asked)
@@ -110,7 +109,6 @@ static int make_storage(struct app *app, struct error *e)
     if (r == 0)
         r = spool_new(opt->data_dir, (uint64_t)opt->body_memory_mb << 20, (uint64_t)opt->spool_bytes,
                       &svc->spool, e);
-    svc->store = app->wants.store;
     if (r == 0 && !svc->store)
         r = store_disk_new(opt->data_dir, svc->loop, app->disk, &svc->store, e);
     if (r == 0 && app->wants.serve)
@@ -130,7 +128,7 @@ static void make_provider(struct app *app)
 static int make_all(struct app *app, struct error *e)
 {
     struct services *svc = &app->svc;
-    find_program_dir(app);
+    app_program_dir(app->program_dir, sizeof(app->program_dir));
     if (imaging_start(e) < 0)
         return -(int)e->code;
     app->imaging = true;
@@ -158,6 +156,7 @@ int app_new(const struct config *config, const struct app_wants *wants, struct a
     app->config = config;
     app->opt = &config->opt;
     app->wants = *wants;
+    app->svc.store = wants->store; /* so that a start that fails frees it */
     app->listen_fd = -1;
     int r = make_all(app, e);
     if (r < 0) {

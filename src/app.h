@@ -26,5 +26,9 @@ int app_listen(struct app *app, struct error *e) MUST_CHECK;
 void app_run(struct app *app);
 void app_stop(struct app *app); /* core thread: app_run returns when what runs is done */
 
+/* The folder of the limner binary, no slash at its end. */
+enum { PROGRAM_DIR_MAX = 4096 };
+void app_program_dir(char *ret, size_t size);
+
 struct services *app_services(struct app *app);
 struct local *app_local(struct app *app);

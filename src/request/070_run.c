@@ -26,7 +26,7 @@ enum verdict run_enter(struct request *req)
     p->params = &req->validate.params;
     p->input = input;
     p->info = req->prescale.out.info;
-    p->wanted = wanted_type(req->validate.type);
+    p->wanted = req->wanted != IMAGE_UNKNOWN ? req->wanted : wanted_type(req->validate.type);
     p->on_progress = progress;
     req->run.prediction = p;
     provider_start(req->queue.provider, p, pipeline_op_done);

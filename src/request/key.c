@@ -27,5 +27,7 @@ void request_key(struct request *req, uint8_t ret[static DIGEST_BYTES])
                      (long long)opt->image_max_pixels, (long long)opt->output_quality, opt->prescale_format));
     add(&d, req->feature->model);
     add(&d, req->feature->version);
+    if (req->wanted != IMAGE_UNKNOWN)
+        add(&d, image_extension(req->wanted));
     digest_final(&d, ret);
 }

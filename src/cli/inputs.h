@@ -1,0 +1,39 @@
+/* inputs.h: what the user named, made into a list of pictures and of the paths their results go to.
+ *
+ * Folders are walked (sorted, no hidden entries, no links to folders, not into the output folder) and
+ * mirrored below the output folder; with several inputs each folder keeps its own name there. A result's name
+ * has the extension of its type; two results that would get the same name get -2, -3 … Blocking; one thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/blob.h"
+#include "base/macros.h"
+#include "imaging/imaging.h"
+#include "tables/error.h"
+
+struct input {
+    char *path;           /* "-": standard input */
+    char *output;         /* "-": standard output; NULL: there is a problem */
+    enum image_type type; /* of the result */
+    struct blob *bytes; /* of pipes, which can be read only once; NULL: a file, read it when its turn comes */
+    char *problem;      /* why it cannot be done; NULL: it can */
+};
+
+struct inputs {
+    struct input *item;
+    size_t count, room;
+};
+
+/* VALIDATION: the arguments do not go together (usage); INTERNAL: the output place cannot be written to. */
+int inputs_expand(const char *const *paths, size_t count, const char *output, struct inputs *ret,
+                  struct error *e) MUST_CHECK;
+void inputs_release(struct inputs *in);
+
+/* The whole of a file; VALIDATION with what is wrong. */
+int input_read(const struct input *in, struct blob **ret, struct error *e) MUST_CHECK;
+
+/* What a path's extension says; IMAGE_UNKNOWN for any other and for none. */
+enum image_type input_type_of_name(const char *path);

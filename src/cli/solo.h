@@ -1,0 +1,9 @@
+/* solo.h: the options of a command that works by itself, without a gateway. */
+#pragma once
+
+#include "config/config.h"
+
+/* As cli_config_load, with other defaults: DATA_DIR is a folder of the user's cache unless there is a ./data
+ * (a command must not leave folders where it happens to be called), and no limit of time on runs and writes,
+ * as whoever waits can press Ctrl-C. */
+int solo_config_load(struct config *c, int *argc, char **argv) MUST_CHECK;

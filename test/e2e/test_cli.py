@@ -1,0 +1,434 @@
+"""The command line, on the real binary, the real networks and real photos.
+
+LIMNER_BIN names the binary (build/limner); the networks are those of deps/.
+"""
+
+import io
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+import fcntl
+import termios
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("LIMNER_BIN", ROOT / "build/limner")).resolve()
+SAMPLES = ROOT / "samples"
+PORTRAIT = SAMPLES / "portrait-small.jpg"  # 192 × 192
+ONE_MINUTE = 60
+LONG = 600  # the sanitizers are slow
+
+short = pytest.mark.short
+
+
+@pytest.fixture
+def env(tmp_path):
+    e = {k: v for k, v in os.environ.items() if not k.startswith(("LIMNER", "REPLICATE", "XDG"))}
+    e.setdefault("MODELS_DIR", str(ROOT / "deps/models"))
+    e.setdefault("OPENVINO_DIR", str(ROOT / "deps/openvino/lib"))
+    e.setdefault("TBB_ENABLE_SANITIZERS", "1")
+    e.update(XDG_CACHE_HOME=str(tmp_path / "cache"), LC_ALL="C.UTF-8", TERM="xterm")
+    return e
+
+
+@pytest.fixture
+def work(tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def limner(env, work):
+    def run(*args, text=True, check=None, **kw):
+        env_now = {**env, **kw.pop("env", {})}
+        p = subprocess.run([BIN, *map(str, args)], cwd=work, env=env_now, capture_output=True, text=text,
+                           timeout=LONG, **kw)
+        if check is not None:
+            assert p.returncode == check, (p.returncode, p.stdout, p.stderr)
+        return p
+
+    return run
+
+
+def names(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir())
+
+
+def picture(path):
+    with Image.open(path) as im:
+        im.load()
+        return im.format, im.size
+
+
+# ---- results ----
+
+
+@short
+def test_one_photo(limner, work):
+    p = limner("clarity", PORTRAIT, "-o", "out.jpg", "--quality", "fast", check=0)
+    assert picture(work / "out.jpg") == ("JPEG", (384, 384))
+    assert re.fullmatch(r"out\.jpg  192×192 → 384×384  realesr-animevideov3-x4  \d+\.\d s\n", p.stdout)
+    assert p.stderr == ""  # no bar on a pipe
+    assert names(work) == ["out.jpg"]  # and nothing else: no data folder
+
+
+def test_the_result_is_the_photo_and_sharper(limner, work):
+    """Looks like its input when shrunk back, and unlike a plain resize."""
+    import numpy as np
+
+    limner("clarity", PORTRAIT, "-o", "out.png", "--quality", "fast", check=0)
+    before = Image.open(PORTRAIT).convert("RGB")
+    after = Image.open(work / "out.png").convert("RGB")
+    back = np.asarray(after.resize(before.size, Image.LANCZOS), float)
+    mse = ((back - np.asarray(before, float)) ** 2).mean()
+    assert 10 * np.log10(255**2 / mse) > 25
+    plain = np.asarray(before.resize(after.size, Image.BICUBIC), float)
+    assert np.abs(plain - np.asarray(after, float)).mean() > 0.5
+
+
+def test_best_network(limner, work):
+    Image.open(PORTRAIT).resize((96, 96)).save(work / "in.png")
+    p = limner("enhance", "in.png", "-o", "out.png", "--quality", "best", "--scale=4", check=0)
+    assert "realesrgan-x4plus " in p.stdout
+    assert picture(work / "out.png") == ("PNG", (384, 384))
+
+
+def test_scale_three(limner, work):
+    limner("beautify", PORTRAIT, "-o", "out.jpg", "--scale", "3", "--quality", "fast", check=0)
+    assert picture(work / "out.jpg")[1] == (576, 576)
+
+
+@short
+@pytest.mark.parametrize("name, form", [("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.png", "PNG"), ("a.webp", "WEBP")])
+def test_the_extension_decides(limner, work, name, form):
+    rgba = Image.new("RGBA", (40, 30), (200, 10, 10, 0))
+    rgba.save(work / "in.png")
+    limner("clarity", "in.png", "-o", name, "--quality", "fast", check=0)
+    assert picture(work / name) == (form, (80, 60))
+    with Image.open(work / name) as im:
+        if form == "JPEG":  # transparency becomes white
+            assert min(im.convert("RGB").getpixel((40, 30))) > 250
+        else:
+            assert im.convert("RGBA").getpixel((40, 30))[3] == 0
+
+
+@short
+def test_pipes(limner, work):
+    p = limner("clarity", "-", "-o", "-", "--quality", "fast", text=False, input=PORTRAIT.read_bytes(), check=0)
+    assert picture(io.BytesIO(p.stdout)) == ("JPEG", (384, 384))
+    assert "192×192 → 384×384" in p.stderr.decode()
+    p = limner("clarity", PORTRAIT, "-qo-", "--quality", "fast", text=False, check=0)
+    assert picture(io.BytesIO(p.stdout))[1] == (384, 384)
+    assert p.stderr == b""
+    p = limner("clarity", "-", "-o", "x.jpg", input="", check=1)
+    assert "standard input: Nothing came" in p.stderr
+
+
+def test_a_large_photo_is_shrunk_and_says_so(limner, work):
+    p = limner("clarity", SAMPLES / "coffee.jpg", "-o", "c.jpg", "--quality", "fast", "--image-max-pixels", "60000",
+               check=0)
+    assert "600×400 → shrunk to 300×200 → 600×400" in p.stdout
+
+
+# ---- folders ----
+
+
+@short
+def test_folders_are_mirrored_and_one_bad_file_stops_nothing(limner, work):
+    tree = work / "in"
+    (tree / "sub").mkdir(parents=True)
+    shutil.copy(PORTRAIT, tree / "a.jpg")
+    Image.new("RGB", (30, 20), "navy").save(tree / "sub/b.png")
+    (tree / "broken.jpg").write_text("no picture")
+    (tree / "cut.jpg").write_bytes(PORTRAIT.read_bytes()[:3000])
+    (tree / "note.txt").write_text("not meant")
+    p = limner("clarity", "in", "-o", "out", "--quality", "fast", check=3)
+    assert names(work / "out") == ["a.jpg", "sub/b.png"]
+    assert "in/broken.jpg: The file is not" in p.stderr
+    assert "in/cut.jpg: " in p.stderr
+    assert p.stdout.splitlines()[-1].startswith("4 pictures: 2 done, 0 skipped, 2 failed")
+
+    # Again: what is there is not done again, nor what failed forgotten.
+    before = (work / "out/a.jpg").stat().st_mtime_ns
+    p = limner("clarity", "in", "-o", "out", "--quality", "fast", check=3)
+    assert "out/a.jpg  is there already" in p.stdout
+    assert (work / "out/a.jpg").stat().st_mtime_ns == before
+    (tree / "broken.jpg").unlink()
+    (tree / "cut.jpg").unlink()
+    limner("clarity", "in", "-o", "out", "--quality", "fast", check=0)
+    assert (work / "out/a.jpg").stat().st_mtime_ns == before
+    limner("clarity", "in", "-o", "out", "--quality", "fast", "-f", check=0)
+    assert (work / "out/a.jpg").stat().st_mtime_ns != before
+
+
+@short
+def test_several_files_and_quiet(limner, work):
+    shutil.copy(PORTRAIT, work / "a.jpg")
+    shutil.copy(PORTRAIT, work / "b.jpg")
+    p = limner("clarity", "a.jpg", "gone.jpg", "b.jpg", "-q", "-o", "out", "--quality", "fast", check=3)
+    assert p.stdout == "" and p.stderr == "limner: gone.jpg: No such file or directory\n"
+    assert names(work / "out") == ["a.jpg", "b.jpg"]
+    limner("clarity", "gone.jpg", "-o", "x.jpg", check=1)
+
+
+@short
+def test_names_cannot_steer_the_terminal(limner, work):
+    (work / "e\033[31mvil.jpg").write_text("x")
+    p = limner("clarity", work / "e\033[31mvil.jpg", "-o", "out/", check=1)
+    assert "\033" not in p.stderr and "vil.jpg" in p.stderr
+
+
+# ---- wrong use ----
+
+
+@short
+@pytest.mark.parametrize(
+    "args, word",
+    [
+        (["clarity", PORTRAIT], "-o"),
+        (["clarity", "-o", "x.jpg"], "INPUT"),
+        (["clarity", PORTRAIT, "-o"], "value"),
+        (["clarity", PORTRAIT, "-o", "x.jpg", "--sclae", "4"], "--scale"),
+        (["clarity", PORTRAIT, "-o", "x.jpg", "-z"], "-q"),
+        (["clarity", PORTRAIT, "-o", "x.jpg", "--scale", "3"], "2|4"),
+        (["beautify", PORTRAIT, "-o", "x.jpg", "--scale", "nan"], "2 to 4"),
+        (["beautify", PORTRAIT, "-o", "x.jpg", "--face-enhance"], "--quality"),
+        (["clarity", PORTRAIT, "-o", "x.gif"], ".gif"),
+        (["clarity", PORTRAIT, PORTRAIT, "-o", PORTRAIT], "folder"),
+        (["clarity", PORTRAIT, PORTRAIT, "-o", "-"], "one picture"),
+        (["clarity", PORTRAIT, "-o", "x.jpg", "--output-quality", "1000"], "OUTPUT_QUALITY"),
+        (["models", "chekc"], "verify"),
+        (["health", "now"], "--port"),
+    ],
+)
+def test_wrong_arguments(limner, work, args, word):
+    p = limner(*args, check=2)
+    assert p.stdout == "" and word in p.stderr
+    assert len(p.stderr.splitlines()) <= 2
+    assert names(work) == []
+
+
+@short
+def test_without_networks(limner, work):
+    p = limner("clarity", PORTRAIT, "-o", "x.jpg", env={"MODELS_DIR": "/nowhere"}, check=1)
+    assert "cannot start" in p.stderr and "make models" in p.stderr
+    assert names(work) == []
+
+
+@short
+def test_help(limner):
+    p = limner("clarity", "--help", check=0)
+    for word in ("--scale", "--face-enhance", "--quality", "--force", "130"):
+        assert word in p.stdout
+
+
+# ---- the terminal ----
+
+
+class Terminal:
+    """limner on a terminal of its own."""
+
+    def __init__(self, args, cwd, env, columns=80):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        # A session of its own with this terminal, so that Ctrl-C reaches it.
+        self.p = subprocess.Popen([BIN, *map(str, args)], cwd=cwd, env=env, stdin=slave, stdout=slave, stderr=slave,
+                                  start_new_session=True,
+                                  preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+        self.seen = b""
+
+    def read(self, until=None, seconds=LONG):
+        """Reads until the text was seen, or to the end."""
+        end = time.monotonic() + seconds
+        while until is None or until not in self.seen:
+            assert time.monotonic() < end, self.seen
+            if not select.select([self.master], [], [], 1)[0]:
+                continue
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:  # the other side is closed
+                break
+            if not data:
+                break
+            self.seen += data
+        return self.seen.decode()
+
+    def ctrl_c(self):
+        os.write(self.master, b"\x03")
+
+    def end(self):
+        self.read()
+        code = self.p.wait(LONG)
+        os.close(self.master)
+        return code
+
+
+def lines_of_bar(text):
+    return [s.split("\033[K")[0] for s in text.split("\r") if "\033[K" in s]
+
+
+def test_bar(env, work):
+    t = Terminal(["clarity", SAMPLES / "coffee.jpg", PORTRAIT, "-o", "out", "--quality", "fast"], work, env)
+    assert t.end() == 0
+    text = t.seen.decode()
+    bars = [b for b in lines_of_bar(text) if b]
+    assert any("tile" in b and "ETA" in b for b in bars)
+    assert any(b.startswith("1/2  ") for b in bars) and any(b.startswith("2/2  ") for b in bars)
+    assert all(len(b) < 80 for b in bars)
+    percents = [int(m) for m in re.findall(r"(\d+)%", " ".join(bars))]
+    assert percents == sorted(percents)
+    # The screen ends with the results alone.
+    assert "\033[K" not in text.splitlines()[-1]
+    assert "2 pictures: 2 done" in text.splitlines()[-1]
+
+
+def test_bar_in_a_narrow_terminal(env, work):
+    env["LC_ALL"] = "C"
+    t = Terminal(["clarity", SAMPLES / "coffee.jpg", "-o", "out.jpg", "--quality", "fast"], work, env, columns=30)
+    assert t.end() == 0
+    bars = [b for b in lines_of_bar(t.seen.decode()) if b]
+    assert bars and all(len(b) < 30 and b.isascii() for b in bars)
+
+
+@short
+def test_quiet_and_dumb_terminals_have_no_bar(env, work):
+    t = Terminal(["clarity", PORTRAIT, "-o", "a.jpg", "--quality", "fast", "-q"], work, env)
+    assert t.end() == 0 and t.seen == b""
+    t = Terminal(["clarity", PORTRAIT, "-o", "b.jpg", "--quality", "fast"], work, {**env, "TERM": "dumb"})
+    assert t.end() == 0 and b"\033" not in t.seen and b"384" in t.seen
+
+
+def test_ctrl_c_leaves_nothing(env, work):
+    t = Terminal(["clarity", SAMPLES / "astronaut.jpg", "-o", "out/a.jpg", "--quality", "best"], work, env)
+    t.read(b"tile 1/")
+    t.ctrl_c()
+    assert t.end() == 130
+    assert b"interrupted; 0 of 1 done" in t.seen
+    assert names(work) == []
+
+
+def test_a_second_ctrl_c_leaves_at_once(env, work):
+    t = Terminal(["clarity", SAMPLES / "astronaut.jpg", "-o", "out/a.jpg", "--quality", "best"], work, env)
+    t.read(b"tile 1/")
+    t.ctrl_c()
+    t.read(b"stopping")
+    begun = time.monotonic()
+    t.ctrl_c()
+    assert t.end() == 130
+    assert time.monotonic() - begun < 1
+    assert names(work) == []
+
+
+def test_sigterm_in_a_batch_keeps_what_is_done(env, work):
+    for i in range(40):
+        shutil.copy(PORTRAIT, work / f"{i:02}.jpg")
+    p = subprocess.Popen([BIN, "clarity", work, "-o", "out", "--quality", "fast"], cwd=work, env=env,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(3):
+        p.stdout.readline()
+    p.send_signal(signal.SIGTERM)
+    _, err = p.communicate(timeout=ONE_MINUTE)
+    assert p.returncode == 130 and "interrupted" in err
+    done = names(work / "out")
+    assert 3 <= len(done) < 40 and all(not n.startswith(".") for n in done)
+    for n in done:
+        assert picture(work / "out" / n) == ("JPEG", (384, 384))
+
+
+def test_a_reader_that_leaves(env, work):
+    p = subprocess.Popen([BIN, "clarity", SAMPLES / "coffee.jpg", "-o", "-", "--quality", "fast", "--scale", "4"],
+                         cwd=work, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.stdout.close()
+    assert p.wait(LONG) == 1
+    assert b"standard output: Broken pipe" in p.stderr.read()
+
+
+# ---- models ----
+
+
+@short
+def test_models(limner):
+    p = limner("models", check=0)
+    lines = p.stdout.splitlines()
+    assert lines[0].split() == ["NETWORK", "SIZE", "LICENCE", "SPEED", "USE", "FILE"]
+    assert any(line.startswith("realesrgan-x4plus ") and "BSD-3-Clause" in line for line in lines)
+    p = limner("models", "verify", check=0)
+    assert p.stdout.splitlines() == [line.split()[0] + "  ok" for line in lines[1:]]
+
+
+def test_models_verify_finds_what_is_wrong(limner, tmp_path, env):
+    models = tmp_path / "models"
+    models.mkdir()
+    for f in Path(env["MODELS_DIR"]).glob("*.onnx"):
+        shutil.copy(f, models)
+    small = models / "realesr-animevideov3-x4.onnx"
+    data = bytearray(small.read_bytes())
+    data[len(data) // 2] ^= 1
+    small.write_bytes(data)
+    (models / "realesrgan-x4plus-anime.onnx").unlink()
+    p = limner("models", "verify", env={"MODELS_DIR": str(models)}, check=1)
+    assert p.stdout == "realesrgan-x4plus  ok\n"
+    wrong = p.stderr.splitlines()
+    assert len(wrong) == 2 and all("make models" in line for line in wrong)
+    assert any("realesr-animevideov3-x4.onnx" in line and "SHA-256" in line for line in wrong)
+    p = limner("models", env={"MODELS_DIR": str(models)}, check=0)
+    assert "missing" in p.stdout
+
+
+# ---- health ----
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@short
+def test_health(limner, env, tmp_path, work):
+    port = free_port()
+    p = limner("health", "--port", port, check=1)
+    assert "Connection refused" in p.stderr
+    gateway = subprocess.Popen([BIN, "serve", "--port", str(port), "--data-dir", str(tmp_path / "data")], cwd=work,
+                               env=env, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            p = limner("health", "--port", port)
+            if p.returncode == 0:
+                break
+            time.sleep(0.1)
+        assert p.returncode == 0 and '"status":"ready"' in p.stdout and p.stdout.endswith("}\n")
+        assert limner("health", env={"PORT": str(port)}).returncode == 0
+    finally:
+        gateway.send_signal(signal.SIGTERM)
+        assert gateway.wait(ONE_MINUTE) == 0
+
+
+@short
+def test_health_of_something_else(limner):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+
+        def answer():
+            c, _ = s.accept()
+            c.recv(4096)
+            c.sendall(b"SSH-2.0-something\r\n")
+            c.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        p = limner("health", "--port", s.getsockname()[1], check=1)
+    assert "no gateway" in p.stderr

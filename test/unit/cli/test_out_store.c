@@ -1,0 +1,245 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "cli/out_store.h"
+#include "scratch.h"
+#include "small_disk.h"
+#include "waiting_loop.h"
+
+static struct waiting_loop loop;
+static struct store *store;
+static char *root;
+static unsigned completed;
+
+static int set_up(void **state)
+{
+    completed = 0;
+    root = scratch_new();
+    waiting_loop_init(&loop);
+    store = out_store_new();
+    out_store_begin(store, &loop.loop);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    store_free(store);
+    waiting_loop_release(&loop);
+    scratch_free(root);
+    return 0;
+}
+
+static void on_done(struct op *op)
+{
+    completed++;
+}
+
+static struct blob *picture(enum image_type type, uint32_t side, uint8_t bands)
+{
+    size_t size = (size_t)side * side * bands;
+    struct pixels p = {mem_alloc(size), side, side, bands};
+    struct rng rng;
+    rng_seed(&rng, 1); /* noise, which stays large */
+    for (size_t i = 0; i < size; i++)
+        p.data[i] = bands == 4 && i % 4 == 3 ? 0 : (uint8_t)rng_next(&rng); /* alpha: nothing to be seen */
+    struct blob *b;
+    struct error e;
+    assert_int_equal(image_encode(&p, type, 90, &b, &e), 0);
+    pixels_release(&p);
+    return b;
+}
+
+/* Puts it and returns the result; *ret_error is filled on failure. */
+static int put(const char *path, enum image_type type, struct blob *body, bool cancel,
+               struct error *ret_error)
+{
+    struct store_put p = {.key = "clarity/2026-11-23/a.png", .content_type = "image/png", .body = body};
+    out_store_aim(store, &(struct out_aim){path, type, 90});
+    unsigned target = completed + 1;
+    store_put_start(store, &p, on_done);
+    assert_int_equal(completed + 1, target); /* never inside its start */
+    if (cancel)
+        op_cancel(&p.op);
+    waiting_loop_run(&loop, &completed, target);
+    *ret_error = p.err;
+    return p.op.result;
+}
+
+static char *in_root(const char *name)
+{
+    return mem_printf("%s/%s", root, name);
+}
+
+static struct blob *read_file(const char *path)
+{
+    CLOSE_ON_EXIT int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    struct blob *b;
+    assert_int_equal(blob_map(fd, (size_t)st.st_size, &b), 0);
+    return b;
+}
+
+static void a_result_is_written_whole(void **state)
+{
+    struct error e;
+    BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 600, 3);
+    FREE_ON_EXIT char *path = in_root("new/deep/a.png");
+    umask(022);
+    assert_int_equal(put(path, IMAGE_PNG, b, false, &e), 0);
+    BLOB_ON_EXIT struct blob *there = read_file(path);
+    assert_int_equal(there->size, b->size);
+    assert_memory_equal(there->data, b->data, b->size);
+    assert_int_equal(scratch_count(root, "new/deep"), 1);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0644);
+}
+
+static void an_old_file_is_replaced_through_its_link(void **state)
+{
+    struct error e;
+    BLOB_ON_EXIT struct blob *first = picture(IMAGE_PNG, 20, 3);
+    BLOB_ON_EXIT struct blob *second = picture(IMAGE_PNG, 40, 3);
+    FREE_ON_EXIT char *path = in_root("a.png");
+    FREE_ON_EXIT char *link = in_root("link.png");
+    assert_int_equal(put(path, IMAGE_PNG, first, false, &e), 0);
+    assert_int_equal(symlink("a.png", link), 0);
+    assert_int_equal(put(link, IMAGE_PNG, second, false, &e), 0);
+    struct stat st;
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    BLOB_ON_EXIT struct blob *there = read_file(path);
+    assert_int_equal(there->size, second->size);
+    assert_int_equal(scratch_count(root, ""), 2);
+}
+
+static void another_type_is_converted(void **state)
+{
+    struct error e;
+    BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 64, 4);
+    FREE_ON_EXIT char *path = in_root("a.jpg");
+    assert_int_equal(put(path, IMAGE_JPEG, b, false, &e), 0);
+    BLOB_ON_EXIT struct blob *there = read_file(path);
+    const struct image_limits any = {UINT64_MAX, UINT64_MAX};
+    struct image_info info;
+    struct pixels p;
+    assert_int_equal(image_probe(there, &any, &info, &e), 0);
+    assert_int_equal(info.type, IMAGE_JPEG);
+    assert_int_equal(info.width, 64);
+    assert_int_equal(image_decode(there, &info, &p, &e), 0);
+    for (size_t i = 0; i < (size_t)p.width * p.height * p.bands; i++)
+        assert_true(p.data[i] > 250); /* what cannot be seen is white */
+    pixels_release(&p);
+}
+
+static void failures_leave_nothing(void **state)
+{
+    struct error e;
+    BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 600, 3);
+    FREE_ON_EXIT char *file = in_root("file");
+    FREE_ON_EXIT char *below = in_root("file/a.png");
+    FREE_ON_EXIT char *folder = in_root("folder.png");
+    close(open(file, O_CREAT | O_WRONLY, 0644));
+    assert_int_equal(mkdir(folder, 0755), 0);
+    assert_int_equal(put(below, IMAGE_PNG, b, false, &e), -ERR_INTERNAL);
+    assert_non_null(strstr(e.reason, "file/a.png"));
+    assert_int_equal(put(folder, IMAGE_PNG, b, false, &e), -ERR_INTERNAL);
+    assert_int_equal(scratch_count(root, ""), 2);
+    assert_int_equal(scratch_count(root, "folder.png"), 0);
+}
+
+static void a_full_disk_is_told_and_left_clean(void **state)
+{
+    struct error e;
+    BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 600, 3);
+    FREE_ON_EXIT char *small = in_root("small");
+    FREE_ON_EXIT char *path = in_root("small/a.png");
+    assert_int_equal(mkdir(small, 0755), 0);
+    if (!*(bool *)*state)
+        skip();
+    assert_true(b->size > 65536);
+    assert_true(small_disk_mount(small, 65536));
+    assert_int_equal(put(path, IMAGE_PNG, b, false, &e), -ERR_STORAGE_FULL);
+    assert_int_equal(scratch_count(root, "small"), 0);
+    small_disk_unmount(small);
+}
+
+static void a_cancelled_put_leaves_nothing_or_all(void **state)
+{
+    struct error e;
+    BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 1200, 3);
+    FREE_ON_EXIT char *path = in_root("a.png");
+    int r = put(path, IMAGE_PNG, b, true, &e);
+    if (r == 0) {
+        assert_int_equal(scratch_count(root, ""), 1);
+        return;
+    }
+    assert_int_equal(r, -ERR_CLIENT_GONE);
+    assert_int_equal(e.code, ERR_CLIENT_GONE);
+    assert_int_equal(scratch_count(root, ""), 0);
+}
+
+static void a_reader_who_does_not_read_can_be_left(void **state)
+{
+    struct error e;
+    BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 1200, 3);
+    int fd[2];
+    assert_int_equal(pipe(fd), 0);
+    FREE_ON_EXIT char *path = mem_printf("/dev/fd/%d", fd[1]);
+    assert_true(b->size > 65536);
+    assert_int_equal(put(path, IMAGE_PNG, b, true, &e), -ERR_CLIENT_GONE);
+    close(fd[0]);
+    close(fd[1]);
+    assert_int_equal(put("/dev/null", IMAGE_PNG, b, false, &e), 0);
+    struct stat st;
+    assert_int_equal(stat("/dev/null", &st), 0);
+    assert_true(S_ISCHR(st.st_mode)); /* written to, not replaced */
+}
+
+static void removing_takes_the_last(void **state)
+{
+    struct error e;
+    BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 20, 3);
+    FREE_ON_EXIT char *path = in_root("a.png");
+    assert_int_equal(put(path, IMAGE_PNG, b, false, &e), 0);
+    assert_int_equal(store->ops->remove(store, "clarity/2026-11-23/a.png"), 0);
+    assert_int_equal(scratch_count(root, ""), 0);
+    assert_int_equal(store->ops->remove(store, "clarity/2026-11-23/a.png"), -ERR_NOT_FOUND);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    struct error e;
+    /* Mounts of our own can be had only before there are threads. */
+    char *probe = mem_strdup("/tmp/limner-test-XXXXXX");
+    bool mounts = mkdtemp(probe) && small_disk_mount(probe, 4096);
+    small_disk_unmount(probe);
+    rmdir(probe);
+    free(probe);
+    if (imaging_start(&e) < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        TEST(a_result_is_written_whole),
+        TEST(an_old_file_is_replaced_through_its_link),
+        TEST(another_type_is_converted),
+        TEST(failures_leave_nothing),
+        cmocka_unit_test_prestate_setup_teardown(a_full_disk_is_told_and_left_clean, set_up, tear_down,
+                                                 &mounts),
+        TEST(a_cancelled_put_leaves_nothing_or_all),
+        TEST(a_reader_who_does_not_read_can_be_left),
+        TEST(removing_takes_the_last),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    imaging_stop();
+    return failed;
+}
