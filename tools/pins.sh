@@ -12,7 +12,7 @@ DEBIAN_RUN=(
 # For checks, tests and benchmarks only (tools/deps --dev).
 DEBIAN_DEV=(
   clang:clang clang-tidy:clang-tidy clang-format:clang-format libclang-rt-14-dev wrk:wrk
-  python3-requests python3-pytest nodejs:node gdb:gdb valgrind:valgrind
+  nodejs:node gdb:gdb valgrind:valgrind
 )
 
 # libvips and everything it needs in one shared library, and its headers: two npm packages of one version.
