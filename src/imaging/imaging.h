@@ -4,9 +4,9 @@
  * 2 MiB (the imaging and inference lanes, the command line), imaging_stop at the end. The calls block and may
  * take seconds; none of them touches shared state of ours. Errors: 0 or a negative ERR_ code with e filled.
  *
- * Uploads reach a decoder only through image_probe, which looks at magic bytes and the header, and refuses what
- * is not a whole, still, sane JPEG, PNG, WebP or AVIF before a pixel is decoded. Decoders are called by type,
- * never through libvips' sniffing loader. */
+ * Uploads reach a decoder only through image_probe, which looks at magic bytes and the header, and refuses
+ * what is not a whole, still, sane JPEG, PNG, WebP or AVIF before a pixel is decoded. Decoders are called by
+ * type, never through libvips' sniffing loader. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,8 +26,9 @@ const char *image_extension(enum image_type t); /* "jpg" */
 enum image_type image_sniff(const void *data, size_t size);
 
 struct image_limits {
-    uint64_t max_pixels;          /* declared width × height */
-    uint64_t max_pixels_per_byte; /* more is a decompression bomb */
+    uint64_t max_pixels; /* declared width × height */
+    uint64_t
+        max_pixels_per_byte; /* more is a decompression bomb; counts above 16 MP, where one begins to hurt */
 };
 
 struct image_info {
@@ -35,7 +36,7 @@ struct image_info {
     uint32_t width, height; /* upright: after EXIF orientation */
     uint8_t orientation;    /* EXIF 1…8; 1 when there is none */
     bool has_alpha;
-    bool has_profile;       /* an ICC profile other than sRGB may have to be applied */
+    bool has_profile; /* an ICC profile other than sRGB may have to be applied */
 };
 
 int imaging_start(struct error *e) MUST_CHECK;
@@ -50,22 +51,23 @@ int image_probe(const struct blob *in, const struct image_limits *limits, struct
 struct prescale_rule {
     uint64_t max_pixels;
     uint32_t max_side;
-    int format;  /* PRESCALE_JPEG, …: what a scaled image becomes */
-    int quality; /* JPEG, WebP */
+    int format;      /* PRESCALE_JPEG, …: what a scaled image becomes */
+    int quality;     /* JPEG, WebP */
     bool keep_alpha; /* false: flattened on white */
 };
 
 struct prescaled {
     struct blob *image; /* the caller's reference; in itself when nothing had to be done */
     struct image_info info;
-    bool scaled;               /* the pixels were shrunk (not only turned upright) */
-    uint32_t original_width;   /* upright */
+    bool scaled;             /* the pixels were shrunk (not only turned upright) */
+    uint32_t original_width; /* upright */
     uint32_t original_height;
 };
 
 /* Shrinks to ≤ max_pixels and ≤ max_side, the stricter wins, sides floored (never below 1). An image within
- * both limits, upright, comes back byte for byte. One within the limits but with an EXIF orientation is turned
- * upright and re-encoded in its own type. Colours to sRGB when a profile says otherwise; metadata is dropped. */
+ * both limits, upright, comes back byte for byte. One within the limits but with an EXIF orientation is
+ * turned upright and re-encoded in its own type. Colours to sRGB when a profile says otherwise; metadata is
+ * dropped. */
 int image_prescale(struct blob *in, const struct image_info *info, const struct prescale_rule *rule,
                    struct prescaled *ret, struct error *e) MUST_CHECK;
 
@@ -78,7 +80,8 @@ struct pixels {
 
 void pixels_release(struct pixels *p); /* accepts zeroed */
 
-/* Decodes upright to sRGB: 3 bands, or 4 when there is alpha. Fails on truncated or corrupt data (VALIDATION). */
+/* Decodes upright to sRGB: 3 bands, or 4 when there is alpha. Fails on truncated or corrupt data
+ * (VALIDATION). */
 int image_decode(const struct blob *in, const struct image_info *info, struct pixels *ret,
                  struct error *e) MUST_CHECK;
 
@@ -86,6 +89,7 @@ int image_decode(const struct blob *in, const struct image_info *info, struct pi
 int image_encode(const struct pixels *p, enum image_type type, int quality, struct blob **ret,
                  struct error *e) MUST_CHECK;
 
-/* High-quality resize (Lanczos 3) to exactly width × height; alpha is premultiplied on the way. */
+/* High-quality resize to exactly width × height (Lanczos 3; bicubic where it enlarges); alpha is
+ * premultiplied on the way. */
 int image_resize(const struct pixels *p, uint32_t width, uint32_t height, struct pixels *ret,
                  struct error *e) MUST_CHECK;
