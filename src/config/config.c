@@ -113,7 +113,10 @@ static int dotenv_line(struct config *c, char *line, struct error *e)
     while (equals > name && isspace((unsigned char)equals[-1]))
         equals--;
     *equals = '\0';
-    value += strspn(value, " \t");
+    size_t blanks = strspn(value, " \t");
+    value += blanks;
+    if (blanks > 0 && *value == '#')
+        return 0; /* nothing but a comment */
     if (*value == '"' || *value == '\'') {
         char *close = strchr(value + 1, *value);
         if (close)
