@@ -4,7 +4,7 @@ BUILD ?= build
 PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run build deps models test test-sanitize bench check format generate clean
+.PHONY: help run build deps models test test-sanitize bench check fuzz format generate clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: models ## Measure, beside the bare bounds; prints a table and writes benc
 
 check: ## Format, clang-tidy, layers, generated files, documents
 	@tools/check
+
+fuzz: ## Run each fuzzer for 20 s (tools/fuzz SECONDS NAME for more)
+	@tools/fuzz
 
 format: ## Format the C files in place
 	@tools/sources src test bench | xargs clang-format -i
