@@ -17,17 +17,23 @@ static int probe_and_shrink(struct lane_job *job)
         .quality = (int)opt->output_quality,
         .keep_alpha = true,
     };
+    struct error *e = &req->prescale.err;
+    struct prescaled *out = &req->prescale.out;
     struct image_info info;
-    int r = image_probe(req->prescale.blob, &limits, &info, &req->prescale.err);
+    /* The bytes are taken here and not before: of many that wait for the lane, none is mapped. */
+    BLOB_ON_EXIT struct blob *upload = NULL;
+    int r = body_blob(req->receive.body, &upload, e);
     if (r == 0)
-        r = image_prescale(req->prescale.blob, &info, &rule, &req->prescale.out, &req->prescale.err);
+        r = image_probe(upload, &limits, &info, e);
+    if (r == 0)
+        r = image_prescale(upload, &info, &rule, out, e);
+    if (r == 0 && out->image == upload)
+        blob_unref(TAKE(out->image)); /* NULL from here on: the upload is good as it is */
     return r;
 }
 
 enum verdict prescale_enter(struct request *req)
 {
-    if (body_blob(req->receive.body, &req->prescale.blob, &req->err) < 0)
-        return FAIL;
     if (lane_submit(req->svc->imaging, &req->prescale.job, probe_and_shrink, pipeline_op_done) < 0) {
         error_set(&req->err, ERR_QUEUE_FULL, "Too many pictures wait to be read");
         req->err.retry_after_s = 1;
@@ -39,15 +45,13 @@ enum verdict prescale_enter(struct request *req)
 enum verdict prescale_done(struct request *req)
 {
     int result = req->prescale.job.op.result;
-    bool untouched = req->prescale.out.image == req->prescale.blob;
-    blob_unref(TAKE(req->prescale.blob));
     if (result < 0) {
         if (!req->cancelled)
             req->err = req->prescale.err;
         return FAIL;
     }
     struct blob *image = TAKE(req->prescale.out.image);
-    if (untouched)
+    if (!image)
         req->prescale.input = body_ref(req->receive.body);
     else
         req->prescale.input = body_from_blob(req->svc->spool, image);

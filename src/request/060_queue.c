@@ -31,7 +31,7 @@ enum verdict queue_enter(struct request *req)
             limiter_retry_after_s(limiter, metrics_typical_ns(req->svc->metrics, req->feature));
         return FAIL;
     }
-    if (limiter_position(&req->queue.wait) > 0) {
+    if (list_linked(&req->queue.wait.node)) { /* no slot yet */
         put_down(req->receive.body);
         put_down(req->prescale.input);
     }

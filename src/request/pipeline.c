@@ -185,7 +185,6 @@ static void request_free(struct request *req)
     list_remove(&req->node);
     body_unref(req->receive.body);
     body_unref(req->prescale.input);
-    blob_unref(req->prescale.blob);
     blob_unref(req->prescale.out.image);
     result_unref(req->lookup.hit);
     result_unref(req->settle.result);

@@ -110,10 +110,9 @@ struct request {
     } join;
     struct {
         struct lane_job job;
-        struct blob *blob; /* the upload's bytes, while the job runs */
-        struct prescaled out;
-        struct body *input; /* what the model gets */
-        struct error err;   /* the job's, on the lane thread */
+        struct prescaled out; /* image NULL: the upload itself */
+        struct body *input;   /* what the model gets */
+        struct error err;     /* the job's, on the lane thread */
     } prescale;
     struct {
         struct slot_wait wait;
