@@ -254,9 +254,19 @@ static int receive_some(struct thread *t, struct conn *c)
     }
 }
 
+/* The first refusal is shown, as far as it came with its head. */
+static void show_refusal(const struct conn *c)
+{
+    static atomic_flag shown = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&shown))
+        fprintf(stderr, "bench-load: %s\n", c->head);
+}
+
 /* An answer has come. false: there is nothing more to do on this connection. */
 static bool next_step(struct thread *t, struct conn *c)
 {
+    if (c->status >= 300)
+        show_refusal(c);
     t->status[MIN(MAX(c->status, 0), STATUS_MAX - 1)]++;
     bool early = c->sending; /* refused before all was sent */
     if (c->status < 300 && c->step + 1 < step_count && !early) {
