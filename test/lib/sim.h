@@ -25,8 +25,9 @@ struct sim;
 
 enum sim_end {
     SIM_OK,
-    SIM_FAILS,     /* UPSTREAM; a put: STORAGE_FULL */
-    SIM_NO_OUTPUT, /* the run succeeds, with outputs that are none, empty, no image or too large */
+    SIM_FAILS,          /* UPSTREAM; a put: STORAGE_FULL */
+    SIM_FAILS_SILENTLY, /* a run, against its contract: err is not filled */
+    SIM_NO_OUTPUT,      /* the run succeeds, with outputs that are none, empty, no image or too large */
     SIM_EMPTY_OUTPUT,
     SIM_NOT_AN_IMAGE,
     SIM_TOO_LARGE,

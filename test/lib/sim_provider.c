@@ -76,6 +76,8 @@ static void end_run(struct sim_run *run, bool stopped)
         result = -ERR_CLIENT_GONE;
     else if (run->act.end == SIM_FAILS)
         result = error_set(&p->err, ERR_UPSTREAM, "as planned");
+    else if (run->act.end == SIM_FAILS_SILENTLY)
+        result = -ERR_UPSTREAM;
     else
         fill_outputs(run, p);
     p->paid |= !stopped && run->act.paid == SIM_PAID_AT_END;
