@@ -90,21 +90,33 @@ static int begin_image(struct intake *in)
     return 0;
 }
 
-static void end_field(struct intake *in)
+static int end_field(struct intake *in)
 {
-    if (in->field_name)
-        request_add_field(in->req, in->field_name, buf_text(&in->value));
-    in->field_name = NULL;
+    struct request *req = in->req;
+    const char *name = TAKE(in->field_name);
+    int r = 0;
+    if (name && strlen(buf_text(&in->value)) < in->value.len) /* what is checked must be all of it */
+        r = error_set_field(&req->err, ERR_VALIDATION, name, "The field holds a zero byte");
+    else if (name)
+        request_add_field(req, name, buf_text(&in->value));
     buf_release(&in->value);
+    return r;
+}
+
+static int count_field(struct intake *in)
+{
+    struct request *req = in->req;
+    int64_t most = req->svc->opt->form_fields_max;
+    if (++in->fields > most)
+        return error_set(&req->err, ERR_VALIDATION, "The form has more than %" PRId64 " fields", most);
+    return 0;
 }
 
 static int begin_part(struct intake *in, const char *name, const char *filename)
 {
     struct request *req = in->req;
-    end_field(in);
-    if (++in->fields > req->svc->opt->form_fields_max)
-        return error_set(&req->err, ERR_VALIDATION, "The form has more than %" PRId64 " fields",
-                         req->svc->opt->form_fields_max);
+    if (end_field(in) < 0 || count_field(in) < 0)
+        return -(int)req->err.code;
     if (strcmp(name, "image") == 0)
         return begin_image(in);
     if (filename)
@@ -133,7 +145,7 @@ static bool form_part(void *ctx, const char *name, const char *filename, const c
 static void query_field(void *ctx, const char *name, const char *value)
 {
     struct intake *in = ctx;
-    if (++in->fields <= in->req->svc->opt->form_fields_max)
+    if (in->req->err.code == ERR_NONE && count_field(in) == 0)
         request_add_field(in->req, name, value);
 }
 
@@ -148,6 +160,8 @@ static int begin_body(struct intake *in, struct exchange *x)
 {
     struct request *req = in->req;
     exchange_each_query(x, query_field, in);
+    if (req->err.code != ERR_NONE)
+        return -(int)req->err.code;
     if (has_type(x, "image/"))
         return begin_image(in);
     in->form = form_new(x, form_part, in);
@@ -165,10 +179,11 @@ static int finish_body(struct intake *in)
     struct request *req = in->req;
     if (req->err.code != ERR_NONE)
         return -(int)req->err.code;
-    if (in->form && form_finish(in->form) < 0)
-        return error_set(&req->err, ERR_VALIDATION,
-                         "The form ends in the middle: its last boundary is missing");
-    end_field(in);
+    bool whole = !in->form || form_finish(in->form) == 0;
+    if (!whole && req->err.code == ERR_NONE)
+        error_set(&req->err, ERR_VALIDATION, "The form ends in the middle: its last boundary is missing");
+    if (req->err.code != ERR_NONE || end_field(in) < 0)
+        return -(int)req->err.code;
     if (req->receive.body)
         body_finish(req->receive.body);
     req->receive.complete = true;
