@@ -224,33 +224,6 @@ static void status_page(void *ctx, struct buf *out)
 
 /* ---- running ---- */
 
-int app_listen(struct app *app, struct error *e)
-{
-    app->web = (struct web){
-        .opt = app->opt,
-        .metrics = app->svc.metrics,
-        .cache = app->svc.cache,
-        .store = app->svc.store,
-        .signer = app->svc.signer,
-        .app = app,
-        .ready = ready,
-        .status = status_page,
-    };
-    web_init(&app->web);
-    app->gate = (struct gate){&app->svc, &app->web};
-    int r = http_listen(app->opt->host, (int)app->opt->port, &app->listen_fd, e);
-    if (r < 0)
-        return r;
-    struct http_config config = {app->listen_fd, app->opt, &receive_handler, &app->gate};
-    r = http_start(&config, &app->http, e);
-    if (r < 0)
-        return r;
-    LOG(LOG_INFO, "listening", F_STR("host", app->opt->host), F_INT("port", http_port_of(app->listen_fd)),
-        F_INT("connections_max", http_connections_max(app->http)), F_STR("data_dir", app->opt->data_dir),
-        F_STR("provider", app->svc.provider->ops->name), F_STR("version", LIMNER_VERSION));
-    return 0;
-}
-
 static void check_drained(struct app *app)
 {
     uint64_t open = atomic_load(&app->svc.open);
@@ -303,12 +276,38 @@ static void on_signal(void *ctx, int signum)
     app_stop(app);
 }
 
+int app_listen(struct app *app, struct error *e)
+{
+    /* First of all: whoever sees it listening may stop it. */
+    loop_uv_on_signal(app->uv, SIGTERM, on_signal, app);
+    loop_uv_on_signal(app->uv, SIGINT, on_signal, app);
+    app->web = (struct web){
+        .opt = app->opt,
+        .metrics = app->svc.metrics,
+        .cache = app->svc.cache,
+        .store = app->svc.store,
+        .signer = app->svc.signer,
+        .app = app,
+        .ready = ready,
+        .status = status_page,
+    };
+    web_init(&app->web);
+    app->gate = (struct gate){&app->svc, &app->web};
+    int r = http_listen(app->opt->host, (int)app->opt->port, &app->listen_fd, e);
+    if (r < 0)
+        return r;
+    struct http_config config = {app->listen_fd, app->opt, &receive_handler, &app->gate};
+    r = http_start(&config, &app->http, e);
+    if (r < 0)
+        return r;
+    LOG(LOG_INFO, "listening", F_STR("host", app->opt->host), F_INT("port", http_port_of(app->listen_fd)),
+        F_INT("connections_max", http_connections_max(app->http)), F_STR("data_dir", app->opt->data_dir),
+        F_STR("provider", app->svc.provider->ops->name), F_STR("version", LIMNER_VERSION));
+    return 0;
+}
+
 void app_run(struct app *app)
 {
-    if (app->wants.serve) {
-        loop_uv_on_signal(app->uv, SIGTERM, on_signal, app);
-        loop_uv_on_signal(app->uv, SIGINT, on_signal, app);
-    }
     timer_arm(app->svc.loop, &app->tick, loop_now_ns(app->svc.loop), on_tick);
     loop_uv_run(app->uv);
     timer_disarm(app->svc.loop, &app->tick);

@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+enum { RETRY_AFTER_S = 30 }; /* for something to be repaired */
+
 static void set_size(json_t *meta, const char *name, uint32_t width, uint32_t height)
 {
     json_object_set_new(meta, name,
@@ -117,10 +119,20 @@ static struct reply *success_reply(const struct request *req, const struct resul
     return reply;
 }
 
+/* Who is told to come back is told when; a stage that knows better has said so already. */
+static struct reply *failure_reply(const struct request *req, const struct exchange *x)
+{
+    struct error e = req->err;
+    int status = err_row(e.code)->status;
+    if ((status == 429 || status == 503) && e.retry_after_s == 0)
+        e.retry_after_s = RETRY_AFTER_S;
+    return reply_error(x, req->id, &e);
+}
+
 struct reply *answer_reply(const struct request *req, const struct exchange *x, const char *base_url)
 {
     const struct result *r = request_result(req);
-    struct reply *reply = r ? success_reply(req, r, base_url) : reply_error(x, req->id, &req->err);
+    struct reply *reply = r ? success_reply(req, r, base_url) : failure_reply(req, x);
     set_rate_headers(reply, &req->receive.rate);
     return reply;
 }
