@@ -96,7 +96,7 @@ static void draw_options(struct rng *rng, struct options *opt)
     opt->light_concurrency = 1 + (int64_t)rng_below(rng, 8);
     opt->local_concurrency = 1 + (int64_t)rng_below(rng, 3);
     opt->queue_max = (int64_t)rng_below(rng, 60);
-    opt->imaging_queue_max = 1 + (int64_t)rng_below(rng, 200);
+    opt->imaging_queue_max = 1 + (int64_t)rng_below(rng, rng_below(rng, 3) == 0 ? 8 : 200);
     opt->prescale_timeout_ms = 20 + (int64_t)rng_below(rng, 2000);
     opt->queue_timeout_ms = 200 + (int64_t)rng_below(rng, 4000);
     opt->run_timeout_ms = 200 + (int64_t)rng_below(rng, 5000);

@@ -200,6 +200,21 @@ static void test_follower_leaves(void **state)
     sim_stop(&sim);
 }
 
+static void test_twin_that_left_before_it_joined_does_not_wait(void **state)
+{
+    struct sim sim;
+    sim_script_start(&sim, NULL);
+    sim_script_post(&sim, 0);
+    sim_run_ms(&sim, 100);
+    struct sim_client *c =
+        sim_post(&sim, &(struct sim_post){.picture = 0, .feature = FEATURE_CLARITY, .impatient = true});
+    sim_run_ms(&sim, 0);
+    assert_int_equal(c->answers, 1);
+    assert_int_equal(flights_followers(sim.svc.flights), 0);
+    assert_int_equal(atomic_load(&sim.svc.open), 1); /* the leader */
+    sim_stop(&sim);
+}
+
 /* Something else that was ready before the promoted follower, and makes its client leave. */
 struct intruder {
     struct op op;
@@ -277,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_last_follower_leaves_a_leader_nobody_wants),
         cmocka_unit_test(test_twin_joins_a_leader_that_is_stopping),
         cmocka_unit_test(test_follower_leaves),
+        cmocka_unit_test(test_twin_that_left_before_it_joined_does_not_wait),
         cmocka_unit_test(test_promoted_follower_leaves_at_once),
         cmocka_unit_test(test_paid_run_is_finished_and_remembered),
     };
