@@ -83,7 +83,7 @@ static void check_waiting(struct sim *sim, const struct request *req)
     else if (req->at == STAGE_JOIN)
         check_follower(sim, req);
     else
-        SIM_CHECK(sim, !"a request works without leading");
+        sim_broken(sim, "a request works without leading", __FILE__, __LINE__);
 }
 
 void sim_check(struct sim *sim)
