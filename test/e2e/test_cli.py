@@ -156,7 +156,7 @@ def test_folders_are_mirrored_and_one_bad_file_stops_nothing(limner, work):
     (tree / "note.txt").write_text("not meant")
     p = limner("clarity", "in", "-o", "out", "--quality", "fast", check=3)
     assert names(work / "out") == ["a.jpg", "sub/b.png"]
-    assert "in/broken.jpg: The file is not" in p.stderr
+    assert "in/broken.jpg: The upload is not an image" in p.stderr
     assert "in/cut.jpg: " in p.stderr
     assert p.stdout.splitlines()[-1].startswith("4 pictures: 2 done, 0 skipped, 2 failed")
 

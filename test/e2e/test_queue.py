@@ -10,7 +10,7 @@ from raw import Wire, post_head
 
 def long_one(n=0):
     """Takes the best network a few seconds."""
-    return encode(photo(240, 200, left=n), "JPEG")
+    return encode(photo(200, 160, left=n), "JPEG")
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_wait_has_a_limit(start):
         gateway.wait_running("local", 1, 0)
         assert_error(gateway.post(fresh()), 504, "DEADLINE_EXCEEDED", says="queue")
         gateway.wait_running("local", 1, 0)
-        assert_success(running.answer())
+    gateway.wait_running("local", 0, 0)
 
 
 def test_run_has_a_limit(start):
