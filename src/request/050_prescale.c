@@ -1,7 +1,18 @@
 /* 050 prescale: read the image's header, refuse what is not sane, shrink to what the model takes. */
 #include "request/stage.h"
 
-/* On an imaging thread; reads the request, writes only prescale.out and prescale.err. */
+/* What the model gets becomes a body of its own, or the upload itself. If there is no slot for it now, both
+ * are put into files here, where a slow disk holds up nobody else. */
+static void make_input(struct request *req, bool untouched)
+{
+    struct blob *image = TAKE(req->prescale.out.image);
+    req->prescale.input = untouched ? body_ref(req->receive.body) : body_from_blob(req->svc->spool, image);
+    blob_unref(image);
+    if (req->prescale.will_wait)
+        queue_put_down(req);
+}
+
+/* On an imaging thread, which has the request's bodies to itself meanwhile; writes only prescale. */
 static int probe_and_shrink(struct lane_job *job)
 {
     struct request *req = CONTAINER_OF(job, struct request, prescale.job);
@@ -27,13 +38,14 @@ static int probe_and_shrink(struct lane_job *job)
         r = image_probe(upload, &limits, &info, e);
     if (r == 0)
         r = image_prescale(upload, &info, &rule, out, e);
-    if (r == 0 && out->image == upload)
-        blob_unref(TAKE(out->image)); /* NULL from here on: the upload is good as it is */
+    if (r == 0)
+        make_input(req, out->image == upload);
     return r;
 }
 
 enum verdict prescale_enter(struct request *req)
 {
+    req->prescale.will_wait = queue_is_busy(req);
     if (lane_submit(req->svc->imaging, &req->prescale.job, probe_and_shrink, pipeline_op_done) < 0) {
         error_set(&req->err, ERR_QUEUE_FULL, "Too many pictures wait to be read");
         req->err.retry_after_s = 1;
@@ -50,11 +62,5 @@ enum verdict prescale_done(struct request *req)
             req->err = req->prescale.err;
         return FAIL;
     }
-    struct blob *image = TAKE(req->prescale.out.image);
-    if (!image)
-        req->prescale.input = body_ref(req->receive.body);
-    else
-        req->prescale.input = body_from_blob(req->svc->spool, image);
-    blob_unref(image);
     return NEXT;
 }

@@ -9,12 +9,24 @@ static struct limiter *limiter_of(const struct request *req)
     return req->svc->class_limiter[req->feature->class];
 }
 
-/* A full disk is no reason to refuse: then the bytes stay in memory, which BODY_MEMORY_MB bounds. */
+bool queue_is_busy(const struct request *req)
+{
+    const struct limiter *limiter = limiter_of(req);
+    return limiter->running == limiter->slots;
+}
+
+/* A full disk is no reason to refuse: then the bytes stay in memory and count there. */
 static void put_down(struct body *body)
 {
     struct error ignored;
     int r = body_spool(body, &ignored);
     (void)r;
+}
+
+void queue_put_down(struct request *req)
+{
+    put_down(req->receive.body);
+    put_down(req->prescale.input);
 }
 
 enum verdict queue_enter(struct request *req)
@@ -31,10 +43,8 @@ enum verdict queue_enter(struct request *req)
             limiter_retry_after_s(limiter, metrics_typical_ns(req->svc->metrics, req->feature));
         return FAIL;
     }
-    if (list_linked(&req->queue.wait.node)) { /* no slot yet */
-        put_down(req->receive.body);
-        put_down(req->prescale.input);
-    }
+    if (list_linked(&req->queue.wait.node)) /* no slot yet; mostly it is in files already */
+        queue_put_down(req);
     return stage_wait(req, &req->queue.wait.op);
 }
 

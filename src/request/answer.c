@@ -1,6 +1,7 @@
 #include "request/answer.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,12 @@ static void set_feature_words(json_t *meta, const struct request *req)
     }
 }
 
+/* Milliseconds with three decimals. */
+static json_t *json_ms(uint64_t ns)
+{
+    return json_real(round((double)ns / 1000.0) / 1000.0);
+}
+
 static json_t *timings(const struct request *req)
 {
     static const enum stage_id shown[] = {STAGE_RECEIVE, STAGE_PRESCALE, STAGE_QUEUE, STAGE_RUN, STAGE_STORE};
@@ -41,10 +48,10 @@ static json_t *timings(const struct request *req)
         static const char *const names[] = {"receive_ms", "prescale_ms", "queue_ms", "run_ms", "store_ms"};
         uint64_t ns = request_stage_ns(req, shown[i]);
         if (ns > 0)
-            json_object_set_new(t, names[i], json_real((double)(ns / 1000) / 1000.0));
+            json_object_set_new(t, names[i], json_ms(ns));
     }
     uint64_t total = loop_now_ns(req->svc->loop) - req->entered_ns[STAGE_RECEIVE];
-    json_object_set_new(t, "total_ms", json_real((double)(total / 1000) / 1000.0));
+    json_object_set_new(t, "total_ms", json_ms(total));
     return t;
 }
 

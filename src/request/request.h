@@ -75,8 +75,8 @@ struct request {
     const struct client_ops *client; /* NULL once the client has left */
     void *client_state;
     enum image_type wanted; /* what the client would like back; IMAGE_UNKNOWN: what suits the upload */
-    struct list node;    /* in services.live, while on the core */
-    struct message mail; /* carries it from the front to the core */
+    struct list node;       /* in services.live, while on the core */
+    struct message mail;    /* carries it from the front to the core */
 
     enum stage_id at;
     bool on_core;
@@ -110,8 +110,9 @@ struct request {
     } join;
     struct {
         struct lane_job job;
-        struct prescaled out; /* image NULL: the upload itself */
+        struct prescaled out; /* its image becomes input */
         struct body *input;   /* what the model gets */
+        bool will_wait;       /* no slot was free when it began */
         struct error err;     /* the job's, on the lane thread */
     } prescale;
     struct {

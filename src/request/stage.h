@@ -33,6 +33,10 @@ extern const struct stage stages[STAGE_COUNT];
 enum verdict stage_wait(struct request *req, struct op *op);
 void pipeline_op_done(struct op *op);
 
+/* 060's, for 050: would a request like this have to wait now? (core thread) Put its bytes into files, then. */
+bool queue_is_busy(const struct request *req);
+void queue_put_down(struct request *req);
+
 enum verdict receive_enter(struct request *req);
 enum verdict receive_done(struct request *req);
 enum verdict validate_enter(struct request *req);
