@@ -65,6 +65,7 @@ static struct entry **find(struct cache *c, const uint8_t *key)
 static void drop(struct cache *c, struct entry **at, struct entry **dropped)
 {
     struct entry *e = *at;
+    CHECK(e);
     *at = e->next;
     list_remove(&e->used);
     list_remove(&e->aged);

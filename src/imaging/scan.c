@@ -353,6 +353,7 @@ static enum scan_fault scan_avif(const uint8_t *data, size_t size, struct image_
             return SCAN_ANIMATED;
         if (fault != SCAN_WHOLE)
             return fault;
+        CHECK(box.name);
         if (memcmp(box.name, "meta", 4) == 0) {
             if (has_meta || box.length < 4)
                 return SCAN_DAMAGED;

@@ -66,7 +66,7 @@ unsigned cpu_parse_quota(const char *cpu_max)
 
 void cpu_read(struct cpu *ret)
 {
-    char text[16384]; /* one processor's entry is some 2 kB */
+    char text[16384] = ""; /* one processor's entry is some 2 kB */
     read_text("/proc/cpuinfo", text, sizeof(text));
     cpu_parse_info(ret, text);
 
