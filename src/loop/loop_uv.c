@@ -31,6 +31,14 @@ struct peer_watch {
     void *ctx;
 };
 
+struct fd_watch {
+    uv_poll_t poll;
+    int fd;
+    unsigned events; /* wanted */
+    fd_ready_fn *ready;
+    void *ctx;
+};
+
 static uint64_t now_ns(struct loop *loop)
 {
     (void)loop;
@@ -176,6 +184,49 @@ struct peer_watch *peer_watch_start(struct loop_uv *u, int fd, void (*gone)(void
 }
 
 void peer_watch_stop(struct peer_watch *w)
+{
+    if (!w)
+        return;
+    uv_poll_stop(&w->poll);
+    uv_close((uv_handle_t *)&w->poll, free_watch);
+}
+
+static void on_fd(uv_poll_t *handle, int status, int events)
+{
+    struct fd_watch *w = handle->data;
+    struct loop_uv *u = CONTAINER_OF(handle->loop, struct loop_uv, uv);
+    unsigned seen = (events & UV_READABLE ? FD_READ : 0u) | (events & UV_WRITABLE ? FD_WRITE : 0u);
+    if (status != 0) {
+        seen = FD_READ | FD_WRITE | FD_ERROR;
+        fd_watch_set(w, w->events); /* libuv has stopped it; there may still be bytes before the error */
+    }
+    w->ready(w->ctx, w->fd, seen);
+    turn(u);
+}
+
+struct fd_watch *fd_watch_start(struct loop_uv *u, int fd, unsigned events, fd_ready_fn *ready, void *ctx)
+{
+    struct fd_watch *w = NEW(struct fd_watch);
+    w->fd = fd;
+    w->ready = ready;
+    w->ctx = ctx;
+    w->poll.data = w;
+    if (uv_poll_init(&u->uv, &w->poll, fd) != 0) {
+        free(w);
+        return NULL;
+    }
+    fd_watch_set(w, events);
+    return w;
+}
+
+void fd_watch_set(struct fd_watch *w, unsigned events)
+{
+    w->events = events;
+    int wanted = (events & FD_READ ? UV_READABLE : 0) | (events & FD_WRITE ? UV_WRITABLE : 0);
+    CHECK(uv_poll_start(&w->poll, wanted, on_fd) == 0);
+}
+
+void fd_watch_stop(struct fd_watch *w)
 {
     if (!w)
         return;

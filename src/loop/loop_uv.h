@@ -22,3 +22,13 @@ void loop_uv_on_signal(struct loop_uv *u, int signum, void (*fn)(void *ctx, int 
 struct peer_watch;
 struct peer_watch *peer_watch_start(struct loop_uv *u, int fd, void (*gone)(void *ctx), void *ctx);
 void peer_watch_stop(struct peer_watch *w); /* accepts NULL */
+
+/* Tells each time a socket can be read or written, until it is stopped. `ready` may change or stop its watch.
+ * The watch must be stopped before the socket is closed. Core thread. */
+enum { FD_READ = 1, FD_WRITE = 2, FD_ERROR = 4 };
+struct fd_watch;
+typedef void fd_ready_fn(void *ctx, int fd, unsigned events);
+/* NULL: the socket cannot be watched. */
+struct fd_watch *fd_watch_start(struct loop_uv *u, int fd, unsigned events, fd_ready_fn *ready, void *ctx);
+void fd_watch_set(struct fd_watch *w, unsigned events); /* FD_READ, FD_WRITE or both; told of errors anyhow */
+void fd_watch_stop(struct fd_watch *w);                 /* accepts NULL */

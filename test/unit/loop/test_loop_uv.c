@@ -185,6 +185,49 @@ static void test_what_cannot_be_watched(void **state)
     loop_uv_free(rig.uv);
 }
 
+static struct fd_watch *watched;
+static unsigned told;
+
+static void socket_ready(void *ctx, int fd, unsigned events)
+{
+    char byte;
+    assert_ptr_equal(ctx, &rig);
+    assert_int_equal(fd, rig.fd[0]);
+    switch (++told) {
+    case 1: /* it can always be written */
+        assert_int_equal(events, FD_WRITE);
+        fd_watch_set(watched, FD_READ);
+        assert_int_equal(write(rig.fd[1], "ab", 2), 2);
+        return;
+    case 2:
+    case 3: /* as long as there is something to read */
+        assert_int_equal(events, FD_READ);
+        assert_int_equal(read(fd, &byte, 1), 1);
+        if (told == 3)
+            close(rig.fd[1]);
+        return;
+    default: /* its end is to be read too; after the stop nothing more is told */
+        assert_int_equal(read(fd, &byte, 1), 0);
+        fd_watch_stop(TAKE(watched));
+        timer_arm(loop(), &rig.timer, clock_mono_ns() + 20 * NS_PER_MS, stop_at);
+    }
+}
+
+static void test_watched_socket_tells_each_time(void **state)
+{
+    set_up();
+    told = 0;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, rig.fd), 0);
+    watched = fd_watch_start(rig.uv, rig.fd[0], FD_WRITE, socket_ready, &rig);
+    assert_non_null(watched);
+    assert_null(fd_watch_start(rig.uv, -1, FD_READ, socket_ready, &rig));
+    run();
+    assert_int_equal(told, 4);
+    close(rig.fd[0]);
+    fd_watch_stop(NULL);
+    loop_uv_free(rig.uv);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_peer_that_leaves_is_noticed_once),
         cmocka_unit_test(test_stopped_watch_is_silent),
         cmocka_unit_test(test_what_cannot_be_watched),
+        cmocka_unit_test(test_watched_socket_tells_each_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
