@@ -1,8 +1,8 @@
 /* bare_server.c: the bound that limner's HTTP side is measured against.
  *
  * libmicrohttpd with its own thread pool and nothing of limner's but the digest: GET / answers a small fixed
- * JSON; a POST is parsed with MHD_PostProcessor, the bytes of its field "image" are hashed with SHA-256, and a
- * fixed JSON is answered.
+ * JSON; a POST is parsed with MHD_PostProcessor, the bytes of its field "image" are hashed with SHA-256, and
+ * a fixed JSON is answered.
  *
  *     bare-server [PORT [THREADS [POOL_KIB [FORM_KIB]]]]     runs until SIGTERM or SIGINT */
 #include <microhttpd.h>
@@ -22,15 +22,16 @@ struct upload {
 };
 
 static const char small_json[] = "{\"ok\":true}";
-static const char done_json[] = "{\"status\":\"success\",\"data\":{\"key\":\"clarity/2026-01-01/"
-                                "00000000-0000-4000-8000-000000000000.jpg\",\"url\":\"http://localhost/files/x\","
-                                "\"expires_in\":3600},\"meta\":{\"cached\":true}}";
+static const char done_json[] =
+    "{\"status\":\"success\",\"data\":{\"key\":\"clarity/2026-01-01/"
+    "00000000-0000-4000-8000-000000000000.jpg\",\"url\":\"http://localhost/files/x\","
+    "\"expires_in\":3600},\"meta\":{\"cached\":true}}";
 static struct MHD_Response *small_reply, *done_reply;
 static size_t form_bytes = 32768;
 
 static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *key, const char *filename,
-                                const char *content_type, const char *encoding, const char *data, uint64_t offset,
-                                size_t size)
+                                const char *content_type, const char *encoding, const char *data,
+                                uint64_t offset, size_t size)
 {
     struct upload *u = cls;
     if (strcmp(key, "image") == 0)
@@ -80,8 +81,8 @@ static void on_done(void *cls, struct MHD_Connection *c, void **state, enum MHD_
 
 static struct MHD_Response *json_reply(const char *text)
 {
-    struct MHD_Response *r = MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
-                                                             MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
     if (!r || MHD_add_response_header(r, "Content-Type", "application/json") != MHD_YES)
         exit(1);
     return r;

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -194,24 +195,36 @@ static void sweep(struct acceptor *a, uint64_t now)
         conn_sweep(&a->http->fronts[i]);
 }
 
+/* One wait; returns whether the listening socket has something. Only live descriptors are passed: poll takes
+ * no more than the file limit. */
+static bool await(struct acceptor *a)
+{
+    struct pollfd fds[2 + TURNED_MAX];
+    uint64_t now = conn_now_ms();
+    bool resting = now < a->rest_until_ms;
+    fds[0] = (struct pollfd){.fd = a->wake_fd, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = resting ? -1 : a->listen_fd, .events = POLLIN};
+    nfds_t n = 2;
+    for (unsigned i = 0; i < TURNED_MAX; i++)
+        if (a->turned[i].fd >= 0)
+            fds[n++] = (struct pollfd){.fd = a->turned[i].fd, .events = POLLIN};
+    int ready = poll(fds, n, wait_ms(a, now));
+    if (ready < 0)
+        usleep(REST_MS * 1000); /* no memory */
+    return ready > 0 && fds[1].revents;
+}
+
 static void *run(void *ctx)
 {
     struct acceptor *a = ctx;
     pthread_setname_np(pthread_self(), "acceptor");
     while (!atomic_load(&a->stop)) {
-        struct pollfd fds[2 + TURNED_MAX];
+        bool ready = await(a);
         uint64_t now = conn_now_ms();
-        bool resting = now < a->rest_until_ms;
-        fds[0] = (struct pollfd){.fd = a->wake_fd, .events = POLLIN};
-        fds[1] = (struct pollfd){.fd = resting ? -1 : a->listen_fd, .events = POLLIN};
-        for (unsigned i = 0; i < TURNED_MAX; i++)
-            fds[2 + i] = (struct pollfd){.fd = a->turned[i].fd, .events = POLLIN};
-        int ready = poll(fds, ARRAY_LEN(fds), wait_ms(a, now));
-        now = conn_now_ms();
-        if (ready > 0 && fds[1].revents)
+        if (ready)
             accept_some(a);
         for (unsigned i = 0; i < TURNED_MAX; i++)
-            if (a->turned[i].fd >= 0 && (fds[2 + i].revents || now >= a->turned[i].until_ms))
+            if (a->turned[i].fd >= 0)
                 read_out(&a->turned[i], now);
         sweep(a, now);
     }

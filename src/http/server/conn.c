@@ -7,6 +7,8 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "base/mem.h"
@@ -18,6 +20,8 @@ enum {
     PHASE_BITS = 4,
     RATE_GRACE_MS = 5000,   /* before the rate of a body is looked at */
     REPLY_GRACE_MS = 30000, /* of a reply's time */
+    LOOK_AFTER_MS = 500,    /* in a phase, whether the peer has gone */
+    LOOK_FOR_MS = 600,      /* in two or three sweeps */
     WORDS_MAX = 64,         /* answers written in one sweep; what is cut beyond goes without */
 };
 
@@ -132,12 +136,35 @@ bool conn_overdue(const struct conn_view *v, const struct options *opt)
     return false;
 }
 
-/* A client that never said anything is owed no answer. */
+static bool waits_for_peer(enum conn_phase phase)
+{
+    return phase == CONN_NEW || phase == CONN_HEADERS || phase == CONN_BODY || phase == CONN_DISCARD ||
+           phase == CONN_IDLE;
+}
+
+/* A peer that closed right behind its last bytes: libmicrohttpd hears of both as one change, stops after the
+ * bytes, and would keep the connection until its time is over. */
+static bool peer_gone(const struct conn *c, const struct conn_view *v)
+{
+    int unread = 0;
+    if (!waits_for_peer(v->phase) || v->age_ms <= LOOK_AFTER_MS || v->age_ms > LOOK_AFTER_MS + LOOK_FOR_MS)
+        return false;
+    struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLRDHUP) && ioctl(c->fd, FIONREAD, &unread) == 0 &&
+           unread == 0;
+}
+
 static bool has_spoken(int fd)
 {
     struct tcp_info info = {0};
     socklen_t len = sizeof(info);
     return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_bytes_received > 0;
+}
+
+/* A client that never said anything is owed no answer. */
+static bool owed_words(const struct conn *c, enum conn_phase phase)
+{
+    return phase == CONN_HEADERS || phase == CONN_BODY || (phase == CONN_NEW && has_spoken(c->fd));
 }
 
 static void say_timeout(const struct conn *c)
@@ -153,11 +180,6 @@ static void say_timeout(const struct conn *c)
     reply_free(r);
 }
 
-static bool owed_words(const struct conn *c, enum conn_phase phase)
-{
-    return phase == CONN_HEADERS || phase == CONN_BODY || (phase == CONN_NEW && has_spoken(c->fd));
-}
-
 void conn_sweep(struct front *f)
 {
     uint64_t now = conn_now_ms();
@@ -171,7 +193,7 @@ void conn_sweep(struct front *f)
                               .age_ms = now > since ? now - since : 0,
                               .arrived = atomic_load_explicit(&c->arrived, memory_order_relaxed),
                               .reply_ms = atomic_load_explicit(&c->reply_ms, memory_order_relaxed)};
-        if (!conn_overdue(&v, f->http->opt) ||
+        if (!(conn_overdue(&v, f->http->opt) || peer_gone(c, &v)) ||
             !atomic_compare_exchange_strong(&c->word, &word, word_of(CONN_CUT, now)))
             continue;
         if (owed_words(c, v.phase) && said++ < WORDS_MAX)

@@ -3,8 +3,9 @@
  * Order: http_start, exchanges come and go, http_drain (refuse new work), http_stop. An acceptor thread deals
  * sockets to front threads; all callbacks of one exchange run on its one front thread:
  *
- *   on_request   headers are complete. Decide: answer now (a refusal: the body is then not asked for, or read
- *                and thrown away within the discard bounds, so that the client sees the answer), or take it.
+ *   on_request   headers are complete. Decide: answer now (a refusal: the body is then not asked for, or is
+ *                thrown away within the discard bounds, the answer being sent at once when much of it is to
+ *                come, so that the client sees it either way), or take it.
  *   on_body      bytes of the body, in order; not called once answered. size > 0.
  *   on_complete  the body is complete; not called once answered. Must answer or suspend.
  *   on_close     exactly once, last: the reply was sent or the connection died. Frees the handler's state.
@@ -13,8 +14,10 @@
  * exchange_suspend, by exchange_answer_suspended from any one thread. A suspended exchange stays valid until
  * it is answered, even if its client leaves (libmicrohttpd does not notice; watch exchange_fd).
  *
- * Every reply gets x-request-id, CORS and security headers here. Malformed requests that libmicrohttpd
- * answers itself (431, 400 for garbage) keep its words. */
+ * Every reply gets x-request-id, CORS and security headers here. Ambiguous requests (no Host, Content-Length
+ * with Transfer-Encoding, …) and CORS preflights are answered here; the handler never sees them. Malformed
+ * ones that libmicrohttpd answers itself (431 and 414 for huge headers, 413 for an absurd Content-Length, 400
+ * and 505 for garbage) keep its words. */
 #pragma once
 
 #include <stdbool.h>
@@ -49,7 +52,7 @@ int reply_status(const struct reply *r);
  * (then request_id is taken from the argument and JSON is used). */
 struct reply *reply_error(const struct exchange *x, const char *request_id, const struct error *e) MUST_CHECK;
 
-/* ---- exchanges ---- */
+/* ---- exchanges: on the front thread; while suspended, reading is for the one who will answer ---- */
 
 const char *exchange_method(const struct exchange *x);
 const char *exchange_path(const struct exchange *x);                     /* without the query, decoded once */
@@ -78,7 +81,7 @@ void exchange_answer_suspended(struct exchange *x,
 struct form;
 
 /* Bytes of one field, in order; offset 0 begins a new field. filename and content_type may be NULL. Return
- * false to stop the parse (the caller has already noted why). */
+ * false to stop the parse (the caller has already noted why); form_feed then fails. */
 typedef bool form_part_fn(void *ctx, const char *name, const char *filename, const char *content_type,
                           const void *data, size_t offset, size_t size);
 

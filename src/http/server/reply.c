@@ -54,16 +54,16 @@ static bool is_clean(const char *value)
 
 void reply_header(struct reply *r, const char *name, const char *fmt, ...)
 {
-    char text[1024];
+    CHECK(r->header_count < REPLY_HEADERS_MAX);
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(text, sizeof(text), fmt, args);
+    FREE_ON_EXIT char *value = NULL;
+    int n = vasprintf(&value, fmt, args);
     va_end(args);
-    CHECK(r->header_count < REPLY_HEADERS_MAX);
-    if (n < 0 || (size_t)n >= sizeof(text) || !is_clean(text))
-        return;
-    r->headers[r->header_count++] =
-        (struct reply_header){arena_strdup(&r->arena, name), arena_strdup(&r->arena, text)};
+    CHECK(n >= 0);
+    if (is_clean(value))
+        r->headers[r->header_count++] =
+            (struct reply_header){arena_strdup(&r->arena, name), arena_strdup(&r->arena, value)};
 }
 
 void reply_body(struct reply *r, struct blob *body, const char *content_type)

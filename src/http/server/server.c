@@ -55,8 +55,8 @@ int http_listen(const char *host, int port, int *ret_fd, struct error *e)
     int err = errno;
     freeaddrinfo(found);
     if (fd < 0)
-        return error_set_field(e, ERR_VALIDATION, "PORT", "Cannot listen on %s port %d: %s", host, port,
-                               strerror(err));
+        return error_set_field(e, ERR_VALIDATION, err == EADDRNOTAVAIL ? "HOST" : "PORT",
+                               "Cannot listen on %s port %d: %s", host, port, strerror(err));
     *ret_fd = fd;
     return 0;
 }

@@ -74,7 +74,7 @@ static UNUSED bool peer_readable(int fd, int wait_ms)
 
 static UNUSED const char *answer_header(const struct answer *a, const char *name)
 {
-    static char value[512];
+    static _Thread_local char value[512];
     char wanted[128];
     snprintf(wanted, sizeof(wanted), "\r\n%s: ", name);
     const char *p = strcasestr(a->head, wanted);

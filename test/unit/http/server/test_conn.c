@@ -146,6 +146,30 @@ static void test_suspended_is_not_cut(void **state)
     close(fd);
 }
 
+/* A client that asks for much and takes nothing. */
+static int set_up_big(void **state)
+{
+    echo_defaults();
+    echo.opt.header_timeout_ms = 400;
+    echo.opt.keepalive_timeout_ms = 500;
+    echo.big = 40000000;
+    echo_start(0);
+    return 0;
+}
+
+static void test_reader_that_stops(void **state)
+{
+    int fd = peer_open();
+    assert_true(peer_say(fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n"));
+    uint64_t start = now_ms();
+    while (http_connections(echo.http) == 0 && now_ms() - start < 1000)
+        usleep(1000);
+    while (http_connections(echo.http) > 0 && now_ms() - start < PEER_WAIT_MS)
+        usleep(10000);
+    assert_in_range(now_ms() - start, 1000, PEER_WAIT_MS - 1);
+    close(fd);
+}
+
 /* Fast requests are never cut, however short the limits. */
 static void test_busy_connection_lives(void **state)
 {
@@ -222,6 +246,7 @@ int main(void)
         WITH_SERVER(test_slow_discard),
         WITH_SERVER(test_suspended_is_not_cut),
         WITH_SERVER(test_busy_connection_lives),
+        cmocka_unit_test_setup_teardown(test_reader_that_stops, set_up_big, tear_down),
         cmocka_unit_test_setup_teardown(test_connection_limit, set_up_few, tear_down),
         cmocka_unit_test(test_limit_is_computed),
     };

@@ -262,10 +262,17 @@ static void test_types(void **state)
         "multipart/form-data; boundary=\"\"",
         "multipart/form-data; xboundary=a",
         "multipart/form-data2; boundary=a",
-        "multipart/form-data; boundary="
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         "image/jpeg",
-        ""};
+        "",
+    };
+    char long_type[160] = "multipart/form-data; boundary=";
+    size_t start = strlen(long_type);
+    memset(long_type + start, 'a', FORM_BOUNDARY_MAX + 1);
+    assert_null(form_new_type(long_type, on_part, NULL));
+    long_type[start + FORM_BOUNDARY_MAX] = '\0';
+    struct form *f = form_new_type(long_type, on_part, NULL);
+    assert_non_null(f);
+    form_free(f);
     for (size_t i = 0; i < ARRAY_LEN(none); i++)
         assert_null(form_new_type(none[i], on_part, NULL));
     assert_null(form_new_type(NULL, on_part, NULL));
