@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from gateway import SANITIZER_ENV
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("LIMNER_BIN", ROOT / "build/limner")).resolve()
 SAMPLES = ROOT / "samples"
@@ -37,7 +39,7 @@ def env(tmp_path):
     e = {k: v for k, v in os.environ.items() if not k.startswith(("LIMNER", "REPLICATE", "XDG"))}
     e.setdefault("MODELS_DIR", str(ROOT / "deps/models"))
     e.setdefault("OPENVINO_DIR", str(ROOT / "deps/openvino/lib"))
-    e.setdefault("TBB_ENABLE_SANITIZERS", "1")
+    e.update(SANITIZER_ENV)
     e.update(XDG_CACHE_HOME=str(tmp_path / "cache"), LC_ALL="C.UTF-8", TERM="xterm")
     return e
 
