@@ -154,12 +154,23 @@ static json_t *problem_json(const struct error *e, const struct err_row *row, co
     return j;
 }
 
+/* Does the list name problem+json, and not with a weight of zero? */
+static bool wants_problem(const char *accept)
+{
+    const char *at = strcasestr(accept, "application/problem+json");
+    if (!at)
+        return false;
+    const char *weight = strcasestr(at, "q=");
+    bool its_own = weight && weight < at + strcspn(at, ",");
+    return !its_own || strtod(weight + 2, NULL) > 0;
+}
+
 struct reply *reply_error(const struct exchange *x, const char *request_id, const struct error *e)
 {
     const struct err_row *row = err_row(e->code);
     const char *id = x ? exchange_request_id(x) : request_id;
     const char *accept = x ? exchange_header(x, "Accept") : NULL;
-    bool problem = accept && strcasestr(accept, "application/problem+json");
+    bool problem = accept && wants_problem(accept);
     json_t *j = problem ? problem_json(e, row, id ? id : "") : error_json(e, row, id ? id : "");
     char *text = json_dumps(j, JSON_COMPACT);
     json_decref(j);
@@ -175,8 +186,9 @@ struct reply *reply_error(const struct exchange *x, const char *request_id, cons
 
 /* ---- what every reply carries ---- */
 
-static const char exposed[] = "x-request-id, Retry-After, Location, ETag, Content-Range, Server-Timing, "
-                              "RateLimit, RateLimit-Policy, Preference-Applied";
+static const char exposed[] =
+    "x-request-id, Retry-After, Location, ETag, Content-Range, Server-Timing, "
+    "RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Preference-Applied";
 
 bool cors_allows(const char *cors_origins, const char *origin)
 {
