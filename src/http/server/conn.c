@@ -21,7 +21,7 @@ enum {
     RATE_GRACE_MS = 5000,   /* before the rate of a body is looked at */
     REPLY_GRACE_MS = 30000, /* of a reply's time */
     LOOK_AFTER_MS = 500,    /* in a phase, whether the peer has gone */
-    LOOK_FOR_MS = 600,      /* in two or three sweeps */
+    LOOK_FOR_MS = 600,      /* between requests: in two or three sweeps */
     WORDS_MAX = 64,         /* answers written in one sweep; what is cut beyond goes without */
 };
 
@@ -136,10 +136,25 @@ bool conn_overdue(const struct conn_view *v, const struct options *opt)
     return false;
 }
 
-static bool waits_for_peer(enum conn_phase phase)
+/* Between two requests the close that matters comes with the bytes of the last one; later it comes alone, and
+ * ten thousand idle connections are not looked at for ever. */
+static bool worth_a_look(const struct conn_view *v)
 {
-    return phase == CONN_NEW || phase == CONN_HEADERS || phase == CONN_BODY || phase == CONN_DISCARD ||
-           phase == CONN_IDLE;
+    switch (v->phase) {
+    case CONN_NEW:
+    case CONN_HEADERS:
+    case CONN_BODY:
+    case CONN_DISCARD:
+        return v->age_ms > LOOK_AFTER_MS;
+    case CONN_IDLE:
+        return v->age_ms > LOOK_AFTER_MS && v->age_ms <= LOOK_AFTER_MS + LOOK_FOR_MS;
+    case CONN_HANDLING:
+    case CONN_SUSPENDED:
+    case CONN_REPLY:
+    case CONN_CUT:
+        break;
+    }
+    return false;
 }
 
 /* A peer that closed right behind its last bytes: libmicrohttpd hears of both as one change, stops after the
@@ -147,7 +162,7 @@ static bool waits_for_peer(enum conn_phase phase)
 static bool peer_gone(const struct conn *c, const struct conn_view *v)
 {
     int unread = 0;
-    if (!waits_for_peer(v->phase) || v->age_ms <= LOOK_AFTER_MS || v->age_ms > LOOK_AFTER_MS + LOOK_FOR_MS)
+    if (!worth_a_look(v))
         return false;
     struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
     return poll(&p, 1, 0) == 1 && (p.revents & POLLRDHUP) && ioctl(c->fd, FIONREAD, &unread) == 0 &&
@@ -193,10 +208,11 @@ void conn_sweep(struct front *f)
                               .age_ms = now > since ? now - since : 0,
                               .arrived = atomic_load_explicit(&c->arrived, memory_order_relaxed),
                               .reply_ms = atomic_load_explicit(&c->reply_ms, memory_order_relaxed)};
-        if (!(conn_overdue(&v, f->http->opt) || peer_gone(c, &v)) ||
+        bool gone = peer_gone(c, &v);
+        if (!(gone || conn_overdue(&v, f->http->opt)) ||
             !atomic_compare_exchange_strong(&c->word, &word, word_of(CONN_CUT, now)))
             continue;
-        if (owed_words(c, v.phase) && said++ < WORDS_MAX)
+        if (!gone && owed_words(c, v.phase) && said++ < WORDS_MAX)
             say_timeout(c);
         shutdown(c->fd, SHUT_RDWR);
     }
