@@ -1,10 +1,10 @@
 /* local.h: networks on this machine's CPU.
  *
  * Order: local_new (cheap: nothing is loaded), local_upscale any number of times, local_free. The OpenVINO
- * runtime is opened with dlopen at the first run, a network is compiled at its first use (from the compiled-model
- * cache in DATA_DIR/models when it is there) and released after local_idle_s without use.
- * Thread: local_upscale on one thread at a time (the inference lane); local_describe and local_release_idle from
- * any thread. Blocking: seconds to minutes. */
+ * runtime is opened with dlopen at the first run, a network is compiled at its first use (from the
+ * compiled-model cache in DATA_DIR/models when it is there) and released after local_idle_s without use.
+ * Thread: local_upscale on one thread at a time (the inference lane); local_describe and local_release_idle
+ * from any thread. Blocking: seconds to minutes. */
 #pragma once
 
 #include <stdatomic.h>
@@ -24,13 +24,13 @@ struct local *local_new(const struct options *opt, const char *program_dir) MUST
 void local_free(struct local *l);
 
 struct upscale_request {
-    const struct blob *image;     /* encoded, probed */
+    const struct blob *image; /* encoded, probed */
     const struct image_info *info;
-    unsigned scale;               /* 2, 3 or 4 */
-    int quality;                  /* QUALITY_AUTO, … */
-    enum image_type output;       /* IMAGE_JPEG or IMAGE_PNG; alpha forces PNG */
+    unsigned scale;         /* 2, 3 or 4 */
+    int quality;            /* QUALITY_AUTO, … */
+    enum image_type output; /* IMAGE_JPEG or IMAGE_PNG; alpha forces PNG */
     int output_quality;
-    const atomic_bool *cancelled; /* looked at between tiles; NULL: never */
+    const atomic_bool *cancelled;                               /* looked at between tiles; NULL: never */
     void (*progress)(void *ctx, unsigned done, unsigned total); /* tiles; on the calling thread; NULL: none */
     void *ctx;
 };
@@ -39,9 +39,9 @@ struct upscale_result {
     struct blob *image; /* the caller's */
     enum image_type type;
     uint32_t width, height;
-    const char *model;  /* what ran: static text, "realesrgan-x4plus" */
-    char reason[128];   /* why this one: "auto: 7.1 s estimated, 20 s allowed" */
-    double seconds;     /* the network alone */
+    const char *model; /* what ran: static text, "realesrgan-x4plus" */
+    char reason[128];  /* why this one: "auto: 7.1 s estimated, 20 s allowed" */
+    double seconds;    /* the network alone */
     unsigned tiles;
 };
 
@@ -57,10 +57,10 @@ void local_release_idle(struct local *l, uint64_t now_ns); /* frees networks unu
 
 struct local_model {
     const char *name;
-    const char *use;     /* "photo, ×4, best" */
+    const char *use; /* "photo, ×4, best" */
     const char *license;
-    const char *path;    /* full */
-    uint64_t bytes;      /* 0: not there */
+    const char *path; /* full */
+    uint64_t bytes;   /* 0: not there */
     bool loaded;
     double seconds_per_megapixel; /* of input; 0: not measured yet */
 };

@@ -11,7 +11,7 @@ struct counters {
 struct feature_metrics {
     struct counters counters;
     struct histogram answered; /* successes, cached ones too */
-    struct histogram runs; /* of the model alone */
+    struct histogram runs;     /* of the model alone */
 };
 
 struct metrics {

@@ -33,7 +33,8 @@ extern const struct stage stages[STAGE_COUNT];
 enum verdict stage_wait(struct request *req, struct op *op);
 void pipeline_op_done(struct op *op);
 
-/* 060's, for 050: would a request like this have to wait now? (core thread) Put its bytes into files, then. */
+/* 060's, for 050: would a request like this have to wait now? (core thread) Put its bytes into files, then.
+ */
 bool queue_is_busy(const struct request *req);
 void queue_put_down(struct request *req);
 
