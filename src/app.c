@@ -228,7 +228,8 @@ static void check_drained(struct app *app)
 {
     uint64_t open = atomic_load(&app->svc.open);
     bool late = loop_now_ns(app->svc.loop) > app->drain_until_ns;
-    if (open > 0 && !late)
+    bool answering = app->http && http_answering(app->http) > 0; /* to clients that may read slowly */
+    if ((open > 0 || answering) && !late)
         return;
     if (open > 0) {
         LOG(LOG_WARN, "drain took too long", F_INT("requests", open));

@@ -1,5 +1,6 @@
 """SIGTERM: no new work, what is under way is finished, exit code 0; a second one ends it at once."""
 import signal
+import socket
 import time
 
 import pytest
@@ -85,6 +86,27 @@ def test_nothing_to_finish(start):
         assert gateway.wait(10) == 0
         assert time.monotonic() - begun < 2 * SLOW
         assert silent.closed() and kept.closed()
+    gateway.left = True
+
+
+@pytest.mark.short
+def test_a_download_is_finished(start):
+    """What is on its way to a client that reads slowly arrives whole."""
+    gateway = start(PROVIDERS="instant")
+    picture = fresh(kind="JPEG")
+    picture += bytes(9 * (1 << 20) - len(picture))
+    path = assert_success(gateway.post(picture))["data"]["url"].removeprefix(gateway.url)
+    with Wire(gateway) as wire:
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(0.3)
+        gateway.signal()
+        time.sleep(1)
+        answer = wire.answer()
+        assert answer.status_code == 200
+        assert answer.content == picture
+        assert wire.closed()
+    assert gateway.wait(5) == 0
     gateway.left = True
 
 

@@ -98,6 +98,18 @@ void conn_ended(struct conn *c)
         atomic_compare_exchange_strong(&c->word, &was, word_of(CONN_IDLE, conn_now_ms()));
 }
 
+unsigned conn_answering(struct front *f)
+{
+    unsigned count = 0;
+    pthread_mutex_lock(&f->lock);
+    LIST_FOREACH (node, &f->conns) {
+        enum conn_phase phase = phase_of(atomic_load(&CONTAINER_OF(node, struct conn, link)->word));
+        count += phase == CONN_HANDLING || phase == CONN_SUSPENDED || phase == CONN_REPLY;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return count;
+}
+
 /* ---- the sweeper ---- */
 
 uint64_t conn_reply_limit_ms(uint64_t bytes, const struct options *opt)

@@ -74,5 +74,9 @@ struct conn_view {
 bool conn_overdue(const struct conn_view *v, const struct options *opt);
 uint64_t conn_reply_limit_ms(uint64_t bytes, const struct options *opt);
 
+/* How many of a front's connections are owed something: a request is with the handler, or its reply is going
+ * out. Any thread. */
+unsigned conn_answering(struct front *f);
+
 /* Cuts what is overdue among a front's connections. Acceptor thread. */
 void conn_sweep(struct front *f);

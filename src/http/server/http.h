@@ -114,6 +114,7 @@ int http_port_of(int listen_fd);
 int http_start(const struct http_config *config, struct http **ret, struct error *e) MUST_CHECK;
 unsigned http_connections_max(const struct http *h); /* computed from RLIMIT_NOFILE unless set */
 unsigned http_connections(const struct http *h);     /* open now */
+unsigned http_answering(const struct http *h);       /* with the handler, or a reply on its way out */
 void http_drain(struct http *h); /* from now on replies say Connection: close; accepting goes on */
 /* Stops accepting, closes every connection, joins the threads. Every suspended exchange must have been
  * answered before. */

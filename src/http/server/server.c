@@ -115,6 +115,14 @@ unsigned http_connections(const struct http *h)
     return http_open(h);
 }
 
+unsigned http_answering(const struct http *h)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < h->front_count; i++)
+        count += conn_answering(&h->fronts[i]);
+    return count;
+}
+
 /* ---- fronts ---- */
 
 static void on_connection(void *front, struct MHD_Connection *c, void **context,

@@ -304,6 +304,27 @@ static void test_drain(void **state)
     expect_get_works();
 }
 
+/* Whoever stops the server can wait until every reply has left. */
+static void test_answering(void **state)
+{
+    echo_defaults();
+    echo.big = 40000000; /* more than the sockets hold */
+    echo_start(0);
+    int fd = peer_open();
+    assert_int_equal(http_answering(echo.http), 0);
+    assert_true(peer_say(fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_true(peer_readable(fd, PEER_WAIT_MS));
+    assert_int_equal(http_answering(echo.http), 1);
+    struct answer a = peer_answer(fd, false);
+    assert_int_equal(a.status, 200);
+    answer_release(&a);
+    for (int i = 0; i < 1000 && http_answering(echo.http) > 0; i++)
+        usleep(1000);
+    assert_int_equal(http_answering(echo.http), 0);
+    close(fd);
+    echo_stop();
+}
+
 /* http_stop closes what is open in every state. */
 static void test_stop_with_connections(void **state)
 {
@@ -361,6 +382,7 @@ int main(void)
         WITH_SERVER(test_half_close),
         WITH_SERVER(test_many_idle),
         WITH_SERVER(test_drain),
+        cmocka_unit_test(test_answering),
         cmocka_unit_test(test_stop_with_connections),
         cmocka_unit_test(test_listen_errors),
     };
