@@ -10,9 +10,8 @@ static const uint16_t far_away = UINT16_MAX;
 /* Pixel `at` takes the colour of `from` if that one is nearer to a visible pixel. */
 static inline void spread_one(uint8_t *colour, uint16_t *distance, size_t at, size_t from)
 {
-    // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): from is a neighbour inside the
-    // picture
-    if (distance[from] == far_away || distance[from] + 1 >= distance[at])
+    /* The analyzer does not see that `from` is a neighbour inside the picture. */
+    if (distance[from] == far_away || distance[from] + 1 >= distance[at]) // NOLINT
         return;
     distance[at] = (uint16_t)(distance[from] + 1);
     memcpy(colour + 3 * at, colour + 3 * from, 3);
