@@ -22,6 +22,14 @@ static int refuse(const struct option_row *row, const char *value, struct error 
         return error_set_field(e, ERR_VALIDATION, row->name,
                                "%s=\"%.64s\": a whole number from %" PRId64 " to %" PRId64 "%s%s is allowed",
                                row->name, value, row->least, row->most, *row->unit ? " " : "", row->unit);
+    if (row->type == OPTION_SECRET)
+        return error_set_field(e, ERR_VALIDATION, row->name,
+                               "%s has %zu characters; %" PRId64 " or more are allowed", row->name,
+                               strlen(value), row->least);
+    if (row->type == OPTION_URL)
+        return error_set_field(e, ERR_VALIDATION, row->name,
+                               "%s=\"%.64s\": an address like https://images.example.com is allowed",
+                               row->name, value);
     return error_set_field(e, ERR_VALIDATION, row->name, "%s=\"%.64s\": one of %s is allowed", row->name,
                            value, row->allowed);
 }
@@ -53,6 +61,22 @@ static int parse_bool(const char *value, bool *ret)
     return -EINVAL;
 }
 
+/* The start of links. They go on with a slash of their own, so none is kept at the end. */
+static int parse_url(struct arena *a, const char *value, const char **ret)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/[]@!$&'()*+,;=%";
+    size_t len = strlen(value);
+    size_t scheme = strncmp(value, "https://", 8) == 0 ? 8 : strncmp(value, "http://", 7) == 0 ? 7 : 0;
+    while (len > scheme && value[len - 1] == '/')
+        len--;
+    bool ok = scheme && len > scheme && value[scheme] != '/' && strspn(value, allowed) >= len;
+    if (*value && !ok)
+        return -EINVAL;
+    *ret = arena_strndup(a, value, len);
+    return 0;
+}
+
 static int set(struct config *c, unsigned i, const char *value, enum config_source from, struct error *e)
 {
     const struct option_row *row = &option_rows[i];
@@ -76,8 +100,16 @@ static int set(struct config *c, unsigned i, const char *value, enum config_sour
             return refuse(row, value, e);
         *(bool *)field = flag;
         break;
-    case OPTION_TEXT:
+    case OPTION_URL:
+        if (parse_url(&c->arena, value, field) < 0)
+            return refuse(row, value, e);
+        break;
     case OPTION_SECRET:
+        if (*value && strlen(value) < (size_t)row->least)
+            return refuse(row, value, e);
+        *(const char **)field = arena_strdup(&c->arena, value);
+        break;
+    case OPTION_TEXT:
         *(const char **)field = arena_strdup(&c->arena, value);
         break;
     case OPTION_CHOICE:
@@ -136,8 +168,10 @@ static int dotenv_line(struct config *c, char *line, struct error *e)
 static int load_dotenv(struct config *c, const char *path, struct error *e)
 {
     FILE *f = fopen(path, "re");
-    if (!f)
+    if (!f && errno == ENOENT)
         return 0; /* it is optional */
+    if (!f)
+        return error_set(e, ERR_VALIDATION, "%s cannot be read: %s", path, strerror(errno));
     char line[DOTENV_LINE_MAX];
     int r = 0;
     while (r == 0 && fgets(line, sizeof(line), f))

@@ -20,6 +20,7 @@ static void print_value(const struct option_row *row, const struct options *opt,
         fputs(*(const bool *)field ? "on" : "off", out);
         break;
     case OPTION_TEXT:
+    case OPTION_URL:
         fputs(*(const char *const *)field, out);
         break;
     case OPTION_SECRET:
@@ -55,6 +56,10 @@ static void print_allowed(const struct option_row *row, FILE *out)
                 row->unit);
     else if (row->allowed)
         fputs(row->allowed, out);
+    else if (row->type == OPTION_URL)
+        fputs("http://… or https://…", out);
+    else if (row->type == OPTION_SECRET)
+        fprintf(out, "%" PRId64 " characters or more", row->least);
     else
         fputs("text", out);
 }

@@ -12,8 +12,9 @@ const struct option_row option_rows[] = {
     {OPTION_INT, name, #def, least, most, unit, NULL, text, AT(field)},
 #define OPT_BOOL(field, name, def, text)                                                                     \
     {OPTION_BOOL, name, (def) ? "on" : "off", 0, 0, "", "on|off", text, AT(field)},
-#define OPT_TEXT(field, name, def, text) {OPTION_TEXT, name, def, 0, 0, "", NULL, text, AT(field)},
-#define OPT_SECRET(field, name, text)    {OPTION_SECRET, name, "", 0, 0, "", NULL, text, AT(field)},
+#define OPT_TEXT(field, name, def, text)     {OPTION_TEXT, name, def, 0, 0, "", NULL, text, AT(field)},
+#define OPT_URL(field, name, text)           {OPTION_URL, name, "", 0, 0, "", NULL, text, AT(field)},
+#define OPT_SECRET(field, name, least, text) {OPTION_SECRET, name, "", least, 0, "", NULL, text, AT(field)},
 #define OPT_CHOICE(field, name, def, allowed, text)                                                          \
     {OPTION_CHOICE, name, def, 0, 0, "", allowed, text, AT(field)},
 #include "tables/options.def"

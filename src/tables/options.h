@@ -9,24 +9,34 @@ struct options {
 #define OPT_INT(field, name, def, least, most, unit, text) int64_t field;
 #define OPT_BOOL(field, name, def, text)                   bool field;
 #define OPT_TEXT(field, name, def, text)                   const char *field;
-#define OPT_SECRET(field, name, text)                      const char *field;
+#define OPT_URL(field, name, text)                         const char *field;
+#define OPT_SECRET(field, name, least, text)               const char *field;
 #define OPT_CHOICE(field, name, def, allowed, text)        int field;
 #include "tables/options.def"
 #undef OPT_SECTION
 #undef OPT_INT
 #undef OPT_BOOL
 #undef OPT_TEXT
+#undef OPT_URL
 #undef OPT_SECRET
 #undef OPT_CHOICE
 };
 
-enum option_type { OPTION_SECTION, OPTION_INT, OPTION_BOOL, OPTION_TEXT, OPTION_SECRET, OPTION_CHOICE };
+enum option_type {
+    OPTION_SECTION,
+    OPTION_INT,
+    OPTION_BOOL,
+    OPTION_TEXT,
+    OPTION_URL,
+    OPTION_SECRET,
+    OPTION_CHOICE
+};
 
 struct option_row {
     enum option_type type;
     const char *name;    /* environment variable; a section's title */
     const char *initial; /* default, as text */
-    int64_t least, most;
+    int64_t least, most; /* of a secret: its length */
     const char *unit;
     const char *allowed; /* choices separated by | */
     const char *text;

@@ -36,13 +36,15 @@ void sim_options(struct options *ret)
 #define OPT_INT(field, name, def, least, most, unit, text) ret->field = (def);
 #define OPT_BOOL(field, name, def, text)                   ret->field = (def);
 #define OPT_TEXT(field, name, def, text)                   ret->field = (def);
-#define OPT_SECRET(field, name, text)                      ret->field = "";
+#define OPT_URL(field, name, text)                         ret->field = "";
+#define OPT_SECRET(field, name, least, text)               ret->field = "";
 #define OPT_CHOICE(field, name, def, allowed, text)        ret->field = 0;
 #include "tables/options.def"
 #undef OPT_SECTION
 #undef OPT_INT
 #undef OPT_BOOL
 #undef OPT_TEXT
+#undef OPT_URL
 #undef OPT_SECRET
 #undef OPT_CHOICE
 }

@@ -170,6 +170,67 @@ static void test_dotenv_errors_are_told(void **state)
     assert_non_null(strstr(e.reason, "debug|info|warn|error"));
 }
 
+static void test_a_dotenv_that_cannot_be_read_is_told(void **state)
+{
+    char path[] = "/tmp/limner-loop-XXXXXX";
+    struct config c;
+    struct error e;
+    assert_non_null(mkdtemp(path));
+    FREE_ON_EXIT char *loop = mem_printf("%s/.env", path);
+    assert_int_equal(config_load(&c, loop, &e), 0); /* there is none */
+    config_release(&c);
+    assert_int_equal(symlink(".env", loop), 0);
+    assert_int_equal(config_load(&c, loop, &e), -ERR_VALIDATION);
+    assert_non_null(strstr(e.reason, "/.env cannot be read"));
+    unlink(loop);
+    rmdir(path);
+}
+
+static void test_addresses(void **state)
+{
+    static const struct {
+        const char *given, *kept; /* kept NULL: refused */
+    } rows[] = {
+        {"https://img.example", "https://img.example"},
+        {"http://10.0.0.1:8080/", "http://10.0.0.1:8080"},
+        {"https://cdn.example/a/b//", "https://cdn.example/a/b"},
+        {"http://[::1]:3000", "http://[::1]:3000"},
+        {"img.example", NULL},
+        {"ftp://img.example", NULL},
+        {"https://", NULL},
+        {"https:///", NULL},
+        {"/", NULL},
+        {"https://img.example/?x", NULL},
+        {"https://img example", NULL},
+        {"https://im\xff.example", NULL},
+        {"https://img.example\r\nX: y", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct config c;
+        struct error e;
+        setenv("PUBLIC_BASE_URL", rows[i].given, 1);
+        int r = config_load(&c, NULL, &e);
+        assert_int_equal(r, rows[i].kept ? 0 : -ERR_VALIDATION);
+        if (rows[i].kept)
+            assert_string_equal(c.opt.public_base_url, rows[i].kept);
+        else
+            assert_string_equal(e.field, "PUBLIC_BASE_URL");
+        if (r == 0)
+            config_release(&c);
+    }
+    unsetenv("PUBLIC_BASE_URL");
+}
+
+static void test_a_short_secret_is_refused_and_not_repeated(void **state)
+{
+    struct config c;
+    struct error e;
+    setenv("URL_SIGNING_KEY", "hunter2", 1);
+    assert_int_equal(config_load(&c, NULL, &e), -ERR_VALIDATION);
+    assert_string_equal(e.reason, "URL_SIGNING_KEY has 7 characters; 16 or more are allowed");
+    unsetenv("URL_SIGNING_KEY");
+}
+
 static void test_words_of_choices_and_switches(void **state)
 {
     static const char *const on[] = {"on", "1", "true", "YES"}, *const off[] = {"off", "0", "False", "no"};
@@ -248,7 +309,7 @@ static void print_shown(FILE *out)
 static void test_printing_shows_sources_and_no_secrets(void **state)
 {
     struct error e;
-    setenv("URL_SIGNING_KEY", "hunter2-hunter2", 1);
+    setenv("URL_SIGNING_KEY", "hunter2-hunter2-hunter2", 1);
     setenv("PRESCALE_FORMAT", "png", 1);
     assert_int_equal(load(&shown, "PORT=81\n", &e), 0);
     FREE_ON_EXIT char *text = printed(print_shown);
@@ -297,6 +358,9 @@ int main(void)
         cmocka_unit_test(test_later_sources_win),
         cmocka_unit_test(test_dotenv_lines),
         cmocka_unit_test(test_dotenv_errors_are_told),
+        cmocka_unit_test(test_a_dotenv_that_cannot_be_read_is_told),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_a_short_secret_is_refused_and_not_repeated),
         cmocka_unit_test(test_words_of_choices_and_switches),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_printing_shows_sources_and_no_secrets),
