@@ -143,12 +143,25 @@ static const char *match_int(const struct param_row *row, const char *word, stru
     return arena_printf(a, "%ld", n);
 }
 
+/* The words of "a|b|long=a" as a list for people: "a, b, long". */
+static void list_choices(const char *allowed, char *ret, size_t size)
+{
+    size_t len = 0;
+    *ret = '\0';
+    for (const char *at = allowed; *at && len < size;) {
+        size_t item = strcspn(at, "|");
+        len += (size_t)snprintf(ret + len, size - len, "%s%.*s", len ? ", " : "", (int)strcspn(at, "|="), at);
+        at += item + (at[item] == '|');
+    }
+}
+
 static int refuse(const struct param_row *row, const char *value, struct error *e)
 {
+    char words[128];
     switch (row->type) {
     case PARAM_TYPE_CHOICE:
-        return error_set_field(e, ERR_VALIDATION, row->name, "\"%.32s\" is not one of %s", value,
-                               row->allowed);
+        list_choices(row->allowed, words, sizeof(words));
+        return error_set_field(e, ERR_VALIDATION, row->name, "\"%.32s\" is not one of %s", value, words);
     case PARAM_TYPE_INT:
         return error_set_field(e, ERR_VALIDATION, row->name, "\"%.32s\" is not a whole number from %d to %d",
                                value, row->least, row->most);

@@ -204,7 +204,7 @@ def test_names_cannot_steer_the_terminal(limner, work):
         (["clarity", PORTRAIT, "-o"], "value"),
         (["clarity", PORTRAIT, "-o", "x.jpg", "--sclae", "4"], "--scale"),
         (["clarity", PORTRAIT, "-o", "x.jpg", "-z"], "-q"),
-        (["clarity", PORTRAIT, "-o", "x.jpg", "--scale", "3"], "2|4"),
+        (["clarity", PORTRAIT, "-o", "x.jpg", "--scale", "3"], "2, 4"),
         (["beautify", PORTRAIT, "-o", "x.jpg", "--scale", "nan"], "2 to 4"),
         (["beautify", PORTRAIT, "-o", "x.jpg", "--face-enhance"], "--quality"),
         (["clarity", PORTRAIT, "-o", "x.gif"], ".gif"),
