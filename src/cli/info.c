@@ -40,19 +40,21 @@ static void print_command(const struct command *c)
 
 int cli_help(int argc, char **argv)
 {
-    if (argc > 1 && !cli_find(argv[1]))
+    const struct command *only = argc > 1 ? cli_find(argv[1]) : NULL;
+    if (argc > 1 && !only)
         return cli_usage("there is no command \"%s\"", argv[1]);
     puts("limner: a gateway for AI image work\n\nUsage: limner COMMAND [ARGUMENTS] [--OPTION VALUE …]\n");
     for (unsigned i = 0; i < command_count; i++)
-        if (argc < 2 || strcmp(argv[1], commands[i].name) == 0)
+        if (!only || only == &commands[i])
             print_command(&commands[i]);
-    puts("\nclarity, enhance and beautify take:\n"
-         "  -o, --output PATH   file, or folder for several inputs (it is made)\n"
-         "      --scale N       how many times larger (2, 4; beautify also 3)\n"
-         "      --quality Q     auto, fast or best network\n"
-         "  -f, --force         do again what is there already\n"
-         "  -q, --quiet         no progress, errors only\n"
-         "\nEvery option of `limner config` is also a flag: DATA_DIR is --data-dir.\n"
+    if (!only || only->run == cli_feature)
+        puts("\nclarity, enhance and beautify take:\n"
+             "  -o, --output PATH   file, or folder for several inputs (it is made)\n"
+             "      --scale N       how many times larger (2, 4; beautify also 3)\n"
+             "      --quality Q     auto, fast or best network\n"
+             "  -f, --force         do again what is there already\n"
+             "  -q, --quiet         no progress, errors only");
+    puts("\nEvery option of `limner config` is also a flag: DATA_DIR is --data-dir.\n"
          "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 some inputs failed, 130 interrupted.");
     return EXIT_DONE;
 }
