@@ -9,6 +9,12 @@ static double stage_ms(const struct request *req, enum stage_id stage)
     return (double)request_stage_ns(req, stage) / (double)NS_PER_MS;
 }
 
+/* How far the model came, in its own units; absent if it never said. */
+static struct log_field run_field(const struct request *req, const char *key, unsigned value)
+{
+    return req->run.total ? F_INT(key, value) : (struct log_field){0};
+}
+
 static void write_record(const struct request *req, uint64_t total_ns)
 {
     const struct result *result = request_result(req);
@@ -20,7 +26,8 @@ static void write_record(const struct request *req, uint64_t total_ns)
         F_NUM("total_ms", (double)total_ns / (double)NS_PER_MS),
         F_NUM("receive_ms", stage_ms(req, STAGE_RECEIVE)),
         F_NUM("prescale_ms", stage_ms(req, STAGE_PRESCALE)), F_NUM("queue_ms", stage_ms(req, STAGE_QUEUE)),
-        F_NUM("run_ms", stage_ms(req, STAGE_RUN)), F_NUM("store_ms", stage_ms(req, STAGE_STORE)));
+        F_NUM("run_ms", stage_ms(req, STAGE_RUN)), run_field(req, "run_done", req->run.done),
+        run_field(req, "run_total", req->run.total), F_NUM("store_ms", stage_ms(req, STAGE_STORE)));
 }
 
 enum verdict measure_enter(struct request *req)

@@ -84,10 +84,13 @@ def test_beautify(local, scale):
 @pytest.mark.short
 def test_best(local):
     """The network that the cloud runs, by request."""
-    body = assert_success(local.post(fresh(72, 48), fields={"quality": "best"}))
+    answer = local.post(fresh(72, 48), fields={"quality": "best"})
+    body = assert_success(answer)
     assert body["meta"]["model"] == BEST
     assert body["meta"]["reason"] == "best was asked for"
     assert decode(result(body)).size == (144, 96)
+    record = local.record_of(answer)
+    assert record["run_done"] == record["run_total"] >= 1  # tiles
 
 
 def test_auto_says_why(start):
