@@ -9,4 +9,3 @@
 
 uint64_t clock_mono_ns(void); /* never goes back; for durations */
 int64_t clock_wall_s(void);   /* seconds since 1970, for dates and expiries */
-uint64_t clock_thread_cpu_ns(void);

@@ -25,7 +25,6 @@
 #include <strings.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "http/server/reply.h"
@@ -45,9 +44,8 @@ struct exchange {
     const char *origin;
     void *state;
     struct reply *_Atomic answer; /* NULL: not answered yet, or already queued */
-    uint64_t started_ns;
-    int64_t content_length; /* -1: chunked */
-    uint64_t arrived;       /* bytes of body */
+    int64_t content_length;       /* -1: chunked */
+    uint64_t arrived;             /* bytes of body */
     uint64_t discarded;
     bool expects;  /* waits for 100 Continue */
     bool close;    /* this connection must end with this reply */
@@ -123,11 +121,6 @@ int64_t exchange_content_length(const struct exchange *x)
 int exchange_fd(const struct exchange *x)
 {
     return x->conn->fd;
-}
-
-uint64_t exchange_started_ns(const struct exchange *x)
-{
-    return x->started_ns;
 }
 
 void exchange_set_state(struct exchange *x, void *state)
@@ -345,7 +338,6 @@ static struct exchange *exchange_new(struct front *f, struct MHD_Connection *c, 
     x->method = method;
     x->path = path_of(url);
     x->origin = s->origin;
-    x->started_ns = clock_mono_ns();
     x->content_length = length_of(s);
     x->expects = http11 && x->content_length != 0 && s->expect && strcasecmp(s->expect, "100-continue") == 0;
     if (id_ok(s->request_id))

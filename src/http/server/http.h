@@ -65,8 +65,7 @@ const char *
 exchange_request_id(const struct exchange *x); /* the caller's (≤ 128 visible ASCII) or a new uuid */
 const struct sockaddr *exchange_peer(const struct exchange *x);
 int64_t exchange_content_length(const struct exchange *x); /* -1: chunked; 0: no body */
-int exchange_fd(const struct exchange *x);              /* for watching only; do not read, write or close */
-uint64_t exchange_started_ns(const struct exchange *x); /* monotonic, when the headers were complete */
+int exchange_fd(const struct exchange *x); /* for watching only; do not read, write or close */
 
 void exchange_set_state(struct exchange *x, void *state); /* the handler's own */
 void *exchange_state(const struct exchange *x);
