@@ -92,13 +92,18 @@ void hex_encode(const uint8_t *data, size_t size, char *ret)
     ret[2 * size] = '\0';
 }
 
-static int nibble(char c)
+int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One text for one value: lower case only. */
+static int nibble(char c)
+{
+    return c >= 'A' && c <= 'F' ? -1 : hex_digit(c);
 }
 
 int hex_decode(const char *hex, uint8_t *ret, size_t size)

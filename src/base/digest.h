@@ -25,5 +25,6 @@ int digest_of_file(const char *path, uint8_t ret[static DIGEST_BYTES]) MUST_CHEC
 void digest_hmac(const void *key, size_t key_size, const void *data, size_t size,
                  uint8_t ret[static DIGEST_BYTES]);
 
-void hex_encode(const uint8_t *data, size_t size, char *ret);          /* 2 * size characters and a NUL */
+int hex_digit(char c);                                        /* 0–15, both cases; -1: it is none */
+void hex_encode(const uint8_t *data, size_t size, char *ret); /* 2 * size characters and a NUL */
 int hex_decode(const char *hex, uint8_t *ret, size_t size) MUST_CHECK; /* exactly size bytes; 0 or -EINVAL */

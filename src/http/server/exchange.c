@@ -25,6 +25,7 @@
 #include <strings.h>
 
 #include "base/check.h"
+#include "base/digest.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "http/server/reply.h"
@@ -460,14 +461,6 @@ void *exchange_request_line(void *front, const char *target, struct MHD_Connecti
             conn->bad_target = true;
     conn_begun(conn);
     return NULL; /* no exchange before the headers are complete */
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 size_t exchange_unescape(void *ctx, struct MHD_Connection *c, char *s)

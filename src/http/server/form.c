@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 
 enum form_state {
@@ -323,14 +324,6 @@ static int feed_multipart(struct form *f, const char *data, size_t size)
 }
 
 /* ---- application/x-www-form-urlencoded ---- */
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static int flush_value(struct form *f)
 {

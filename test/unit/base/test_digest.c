@@ -107,6 +107,12 @@ static void test_hex(void **state)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_int_equal(hex_decode(bad[i], back, 5), -EINVAL);
     assert_int_equal(hex_decode("", back, 0), 0);
+    static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+    for (int c = 1; c < 256; c++) {
+        const char *at = strchr(lower, c) ? strchr(lower, c) : strchr(upper, c);
+        const char *start = strchr(lower, c) ? lower : upper;
+        assert_int_equal(hex_digit((char)c), at ? at - start : -1);
+    }
 }
 
 static void *hash_many(void *arg)
