@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app_status.h"
@@ -25,9 +24,12 @@
 #include "metrics/metrics.h"
 #include "request/flights.h"
 #include "request/receive.h"
+#include "store/file.h"
 #include "version.h"
 #include "web/web.h"
 
+/* A network uses all cores by itself: two at once would only take twice as long and twice the memory. */
+enum { LOCAL_SLOTS = 1 };
 enum { TICK_MS = 250, INFERENCE_QUEUE_MAX = 64 };
 
 struct app {
@@ -48,6 +50,8 @@ struct app {
     struct timer tick;
     uint64_t ticks, drain_until_ns;
     bool stopping;
+    _Atomic uint64_t store_checked_ns; /* when the store was asked last whether it can store */
+    _Atomic bool store_ok;             /* and what it said */
 };
 
 /* ---- making the parts ---- */
@@ -89,15 +93,15 @@ static void make_limiters(struct app *app)
     for (int c = 0; c < CLASS_COUNT; c++)
         app->svc.class_limiter[c] =
             limiter_new(class_name((enum class)c), (size_t)slots[c], (size_t)opt->queue_max, app->svc.loop);
-    app->svc.local_limiter =
-        limiter_new("local", (size_t)opt->local_concurrency, (size_t)opt->queue_max, app->svc.loop);
+    app->svc.local_limiter = limiter_new("local", LOCAL_SLOTS, (size_t)opt->queue_max, app->svc.loop);
 }
 
 static int make_data_dir(const char *path, struct error *e)
 {
-    if (mkdir(path, 0755) < 0 && errno != EEXIST)
+    int r = file_make_folders(path);
+    if (r < 0)
         return error_set_field(e, ERR_INTERNAL, "DATA_DIR", "DATA_DIR=%s cannot be made: %s", path,
-                               strerror(errno));
+                               strerror(-r));
     return 0;
 }
 
@@ -201,12 +205,26 @@ void app_free(struct app *app)
 
 /* ---- readiness and status, for the pages ---- */
 
+/* The check writes a file: probes that come often get what the last one said. */
+static bool store_works(struct app *app)
+{
+    struct error e;
+    uint64_t now = clock_mono_ns();
+    uint64_t last = atomic_load(&app->store_checked_ns);
+    if (last && now - last < NS_PER_S)
+        return atomic_load(&app->store_ok);
+    bool ok = app->svc.store->ops->check(app->svc.store, &e) == 0;
+    atomic_store(&app->store_ok, ok);
+    atomic_store(&app->store_checked_ns, now);
+    return ok;
+}
+
 static bool ready(void *ctx, struct buf *out)
 {
     struct app *app = ctx;
     struct error e = {0};
     bool draining = atomic_load(&app->svc.draining);
-    bool store_ok = app->svc.store->ops->check(app->svc.store, &e) == 0;
+    bool store_ok = store_works(app);
     bool local_ok = app->opt->providers == PROVIDERS_INSTANT || local_available(app->local, &e) == 0;
     bool takes_work = !draining && store_ok;
     const char *status = !takes_work ? "unready" : local_ok ? "ready" : "degraded";

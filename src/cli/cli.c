@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "app.h"
 #include "base/log.h"
 
 const struct command commands[] = {
@@ -52,10 +54,23 @@ static int take_flags(struct config *c, int *argc, char **argv, struct error *e)
     return 0;
 }
 
+/* The .env of the folder limner is started in, or else the one beside the program (or beside its build/). */
+static void find_dotenv(char *ret, size_t size)
+{
+    static const char *const places[] = {"", "/.."};
+    char program[PROGRAM_DIR_MAX];
+    snprintf(ret, size, ".env");
+    app_program_dir(program, sizeof(program));
+    for (size_t i = 0; access(ret, F_OK) < 0 && i < ARRAY_LEN(places); i++)
+        snprintf(ret, size, "%s%s/.env", program, places[i]);
+}
+
 int cli_config_load(struct config *c, int *argc, char **argv)
 {
     struct error e = {0};
-    int r = config_load(c, ".env", &e);
+    char dotenv[PROGRAM_DIR_MAX + 16];
+    find_dotenv(dotenv, sizeof(dotenv));
+    int r = config_load(c, dotenv, &e);
     if (r == 0) {
         r = take_flags(c, argc, argv, &e);
         if (r < 0)

@@ -12,7 +12,7 @@ const struct stage stages[STAGE_COUNT] = {
                         LEAVE_STOPS},
     [STAGE_QUEUE] = {"queue", queue_enter, queue_done, LIMIT(queue_timeout_ms), true, LEAVE_STOPS},
     [STAGE_RUN] = {"run", run_enter, run_done, LIMIT(run_timeout_ms), true, LEAVE_ASKS},
-    [STAGE_READ_OUTPUT] = {"read", read_output_enter, NULL, LIMIT(read_timeout_ms), true, LEAVE_FINISHES},
+    [STAGE_READ_OUTPUT] = {"read", read_output_enter, NULL, 0, true, LEAVE_FINISHES},
     [STAGE_STORE] = {"store", store_enter, store_done, LIMIT(store_timeout_ms), true, LEAVE_FINISHES},
     [STAGE_SETTLE] = {"settle", settle_enter, NULL, 0, true, LEAVE_FINISHES},
     [STAGE_MEASURE] = {"measure", measure_enter, NULL, 0, false, LEAVE_FINISHES},

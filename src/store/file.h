@@ -1,4 +1,4 @@
-/* file.h: what the modules of this folder share about files. Blocking, any thread. */
+/* file.h: small helpers about files, for this folder and for start-up. Blocking, any thread. */
 #pragma once
 
 #include <stddef.h>

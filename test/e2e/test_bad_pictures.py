@@ -92,7 +92,7 @@ def test_the_declared_type_is_not_believed(instant):
 def test_refused_while_the_only_slot_is_taken(start):
     """No slot is asked for: with no slot free and no place to wait, bad pictures get their own answer, not 429."""
     import threading
-    gateway = start(PROVIDERS="local", LOCAL_CONCURRENCY=1, QUEUE_MAX=0, LOCAL_QUALITY="best")
+    gateway = start(PROVIDERS="local", QUEUE_MAX=0, LOCAL_QUALITY="best")
     long_run = threading.Thread(target=gateway.post, args=(encode(photo(380, 380), "JPEG"),), daemon=True)
     long_run.start()
     gateway.wait_running("local", running=1)

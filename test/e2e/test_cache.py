@@ -179,7 +179,7 @@ def test_twins_of_a_bad_picture(local):
 @pytest.fixture
 def slow(start):
     """A gateway whose runs take seconds: the best network, one at a time."""
-    return start(PROVIDERS="local", LOCAL_QUALITY="best", LOCAL_CONCURRENCY=1)
+    return start(PROVIDERS="local", LOCAL_QUALITY="best")
 
 
 def hang_up_after(gateway, picture, ready):

@@ -16,7 +16,7 @@ def long_one(n=0):
 @pytest.fixture
 def narrow(start):
     """One at a time, and one may wait."""
-    return start(PROVIDERS="local", LOCAL_QUALITY="best", LOCAL_CONCURRENCY=1, QUEUE_MAX=1)
+    return start(PROVIDERS="local", LOCAL_QUALITY="best", QUEUE_MAX=1)
 
 
 def send(wire, picture):
@@ -101,7 +101,7 @@ def test_a_running_one_that_leaves_frees_the_slot(narrow):
 
 def test_waiting_takes_turns(start):
     """First come, first served."""
-    gateway = start(PROVIDERS="local", LOCAL_CONCURRENCY=1, LOCAL_QUALITY="best")
+    gateway = start(PROVIDERS="local", LOCAL_QUALITY="best")
     order = []
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         def one(n):
@@ -118,7 +118,7 @@ def test_waiting_takes_turns(start):
 
 
 def test_wait_has_a_limit(start):
-    gateway = start(PROVIDERS="local", LOCAL_CONCURRENCY=1, LOCAL_QUALITY="best", QUEUE_TIMEOUT_MS=500)
+    gateway = start(PROVIDERS="local", LOCAL_QUALITY="best", QUEUE_TIMEOUT_MS=500)
     with Wire(gateway, timeout=600) as running:
         send(running, encode(photo(380, 400), "JPEG"))
         gateway.wait_running("local", 1, 0)
@@ -128,7 +128,7 @@ def test_wait_has_a_limit(start):
 
 
 def test_run_has_a_limit(start):
-    gateway = start(PROVIDERS="local", LOCAL_CONCURRENCY=1, LOCAL_QUALITY="best", RUN_TIMEOUT_MS=300)
+    gateway = start(PROVIDERS="local", LOCAL_QUALITY="best", RUN_TIMEOUT_MS=300)
     with refusal(gateway, ran=True):
         assert_error(gateway.post(encode(photo(380, 400), "JPEG")), 504, "DEADLINE_EXCEEDED", says="run")
 
@@ -137,10 +137,10 @@ def test_run_has_a_limit(start):
 def test_classes_have_their_slots(start):
     """/status names every limiter with the slots that its option gives."""
     gateway = start(PROVIDERS="instant", REPLICATE_LIGHT_CONCURRENCY=3, REPLICATE_HEAVY_CONCURRENCY=2,
-                    REPLICATE_COMIC_CONCURRENCY=1, LOCAL_CONCURRENCY=2)
+                    REPLICATE_COMIC_CONCURRENCY=1)
     until(lambda: gateway.limiter("light"))
     slots = {l["name"]: l["slots"] for l in gateway.status()["limiters"]}
-    assert slots == {"light": 3, "heavy": 2, "comic": 1, "local": 2}
+    assert slots == {"light": 3, "heavy": 2, "comic": 1, "local": 1}
     shots = [fresh() for _ in range(50)]
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         for answer in pool.map(gateway.post, shots):

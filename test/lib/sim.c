@@ -154,8 +154,7 @@ static void make_limiters(struct sim *sim)
     for (int c = 0; c < CLASS_COUNT; c++)
         sim->svc.class_limiter[c] =
             limiter_new(class_name((enum class)c), (size_t)slots[c], (size_t)opt->queue_max, &sim->core);
-    sim->svc.local_limiter =
-        limiter_new("local", (size_t)opt->local_concurrency, (size_t)opt->queue_max, &sim->core);
+    sim->svc.local_limiter = limiter_new("local", 1, (size_t)opt->queue_max, &sim->core);
 }
 
 void sim_start(struct sim *sim, const struct sim_plan *plan)

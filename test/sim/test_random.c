@@ -94,7 +94,6 @@ static void draw_options(struct rng *rng, struct options *opt)
 {
     sim_options(opt);
     opt->light_concurrency = 1 + (int64_t)rng_below(rng, 8);
-    opt->local_concurrency = 1 + (int64_t)rng_below(rng, 3);
     opt->queue_max = (int64_t)rng_below(rng, 60);
     opt->imaging_queue_max = 1 + (int64_t)rng_below(rng, rng_below(rng, 3) == 0 ? 8 : 200);
     opt->prescale_timeout_ms = 20 + (int64_t)rng_below(rng, 2000);

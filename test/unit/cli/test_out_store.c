@@ -158,13 +158,13 @@ static void failures_leave_nothing(void **state)
 
 static void a_full_disk_is_told_and_left_clean(void **state)
 {
+    if (!*(bool *)*state)
+        skip(); /* jumps out: nothing may be held yet */
     struct error e;
     BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 600, 3);
     FREE_ON_EXIT char *small = in_root("small");
     FREE_ON_EXIT char *path = in_root("small/a.png");
     assert_int_equal(mkdir(small, 0755), 0);
-    if (!*(bool *)*state)
-        skip();
     assert_true(b->size > 65536);
     assert_true(small_disk_mount(small, 65536));
     assert_int_equal(put(path, IMAGE_PNG, b, false, &e), -ERR_STORAGE_FULL);
