@@ -105,6 +105,31 @@ static int make_data_dir(const char *path, struct error *e)
     return 0;
 }
 
+/* In the bucket, if one is named, else on the disk. */
+static int make_store(struct app *app, struct error *e)
+{
+    const struct options *opt = app->opt;
+    if (!*opt->r2_bucket)
+        return store_disk_new(opt->data_dir, app->svc.loop, app->disk, &app->svc.store, e);
+    if (!*opt->r2_access_key_id || !*opt->r2_secret_access_key)
+        return error_set(e, ERR_VALIDATION,
+                         "CF_R2_BUCKET needs CF_R2_ACCESS_KEY_ID and "
+                         "CF_R2_SECRET_ACCESS_KEY");
+    if (!*opt->r2_endpoint && !*opt->r2_account_id)
+        return error_set(e, ERR_VALIDATION, "CF_R2_BUCKET needs CF_R2_ACCOUNT_ID or CF_R2_ENDPOINT");
+    FREE_ON_EXIT char *r2 = mem_printf("https://%s.r2.cloudflarestorage.com", opt->r2_account_id);
+    const struct s3_config config = {
+        .endpoint = *opt->r2_endpoint ? opt->r2_endpoint : r2,
+        .bucket = opt->r2_bucket,
+        .access_key = opt->r2_access_key_id,
+        .secret = opt->r2_secret_access_key,
+        .region = opt->s3_region,
+        .retries = (unsigned)opt->store_retries,
+        .timeout_ms = (uint32_t)opt->store_timeout_ms,
+    };
+    return store_s3_new(&config, app->uv, app->disk, &app->svc.store, e);
+}
+
 static int make_storage(struct app *app, struct error *e)
 {
     const struct options *opt = app->opt;
@@ -114,7 +139,7 @@ static int make_storage(struct app *app, struct error *e)
         r = spool_new(opt->data_dir, (uint64_t)opt->body_memory_mb << 20, (uint64_t)opt->spool_bytes,
                       &svc->spool, e);
     if (r == 0 && !svc->store)
-        r = store_disk_new(opt->data_dir, svc->loop, app->disk, &svc->store, e);
+        r = make_store(app, e);
     if (r == 0 && app->wants.serve)
         r = signer_new(opt->url_signing_key, opt->data_dir, &svc->signer, e);
     return r;
@@ -321,7 +346,8 @@ int app_listen(struct app *app, struct error *e)
         return r;
     LOG(LOG_INFO, "listening", F_STR("host", app->opt->host), F_INT("port", http_port_of(app->listen_fd)),
         F_INT("connections_max", http_connections_max(app->http)), F_STR("data_dir", app->opt->data_dir),
-        F_STR("provider", app->svc.provider->ops->name), F_STR("version", LIMNER_VERSION));
+        F_STR("provider", app->svc.provider->ops->name), F_STR("store", app->svc.store->ops->name),
+        F_STR("version", LIMNER_VERSION));
     return 0;
 }
 

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
 
-enum { RETRY_AFTER_S = 30 }; /* for something to be repaired */
+enum {
+    RETRY_AFTER_S = 30, /* for something to be repaired */
+    URL_MAX = 8192
+};
 
 static void set_size(json_t *meta, const char *name, uint32_t width, uint32_t height)
 {
@@ -82,20 +86,36 @@ static json_t *make_meta(const struct request *req, const struct result *r)
     return meta;
 }
 
+/* A link of our own, or the bucket's; expires_s 0: unsigned, the bucket's only. */
+static json_t *make_link(const struct request *req, const char *key, unsigned expires_s, const char *base_url)
+{
+    struct store *store = req->svc->store;
+    if (store->ops->link) {
+        BUF_ON_EXIT struct buf url;
+        buf_init(&url, URL_MAX);
+        CHECK(store->ops->link(store, key, expires_s, &url) == 0);
+        return json_string(buf_text(&url));
+    }
+    char query[SIGNATURE_QUERY];
+    signer_sign(req->svc->signer, key, clock_wall_s() + expires_s, query);
+    return json_sprintf("%s/files/%s?%s", base_url, key, query);
+}
+
 static json_t *make_data(const struct request *req, const struct result *r, const char *base_url)
 {
     const struct options *opt = req->svc->opt;
     const char *key = r->output[0].key;
-    char query[SIGNATURE_QUERY];
-    signer_sign(req->svc->signer, key, clock_wall_s() + opt->presign_expires_s, query);
-    json_t *signed_url = json_sprintf("%s/files/%s?%s", base_url, key, query);
+    json_t *signed_url = make_link(req, key, (unsigned)opt->presign_expires_s, base_url);
     json_t *data = json_pack("{s:s}", "key", key);
-    if (*opt->r2_public_base_url) {
-        json_object_set_new(data, "url", json_sprintf("%s/%s", opt->r2_public_base_url, key));
-        json_object_set_new(data, "presigned_url", signed_url);
-    } else {
-        json_object_set_new(data, "url", signed_url);
-    }
+    json_t *public_url = NULL;
+    if (*opt->r2_public_base_url)
+        public_url = json_sprintf("%s/%s", opt->r2_public_base_url, key);
+    else if (opt->r2_public_fallback && req->svc->store->ops->link)
+        public_url = make_link(req, key, 0, base_url);
+    json_object_set_new(data, "url", public_url ? public_url : json_incref(signed_url));
+    if (public_url)
+        json_object_set(data, "presigned_url", signed_url);
+    json_decref(signed_url);
     json_object_set_new(data, "expires_in", json_integer(opt->presign_expires_s));
     return data;
 }

@@ -1,4 +1,4 @@
-/* store.h: where results live. One contract, several drivers (disk now; S3 and R2 later); test/contract runs
+/* store.h: where results live. One contract, several drivers (disk; S3 and R2); test/contract runs
  * the same suite on each.
  *
  * Keys look like clarity/2026-11-23/uuid.png: 1–512 of [A-Za-z0-9._/-]; a part between slashes is 1–255 long
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/blob.h"
+#include "base/buf.h"
 #include "base/macros.h"
 #include "loop/loop.h"
 #include "loop/op.h"
@@ -37,13 +38,18 @@ struct store_ops {
     const char *name; /* "disk" */
     /* Starts it: the key is valid and op_begin has been called; sets p->op.cancel if it can be hurried. */
     void (*put)(struct store *s, struct store_put *p);
-    /* 0 or NOT_FOUND (absent, or no valid key), else INTERNAL, UPSTREAM. Blocking, any thread. */
+    /* 0 or NOT_FOUND (absent, or no valid key), else INTERNAL, UPSTREAM. A driver over the network only
+     * starts it, and does not tell whether the object was there. Core thread; disk: blocking, any thread. */
     int (*remove)(struct store *s, const char *key);
     /* Opens for reading: for drivers that serve files themselves; else NULL. Results as remove. Blocking, any
      * thread. */
     int (*open)(struct store *s, const char *key, int *ret_fd, uint64_t *ret_size, int64_t *ret_modified_s);
-    /* Writes and removes a small file: 0 when results can be stored. Blocking, any thread. */
+    /* 0 when results can be stored: disk writes and removes a small file, s3 tells how its last write of the
+     * object "limner-check" went, a minute ago at most. May block; any thread. */
     int (*check)(struct store *s, struct error *e);
+    /* Appends the address of an object, signed to work for so long, or (0) unsigned. 0 or INTERNAL. NULL: the
+     * objects are reached through our own /files. Any thread. */
+    int (*link)(struct store *s, const char *key, unsigned expires_s, struct buf *ret);
     void (*free)(struct store *s);
 };
 
@@ -57,7 +63,22 @@ struct lane;
 /* DATA_DIR/objects. Writes run on lane: a temporary file, fdatasync, then rename. */
 int store_disk_new(const char *data_dir, struct loop *loop, struct lane *lane, struct store **ret,
                    struct error *e) MUST_CHECK;
-void store_free(struct store *s); /* accepts NULL; after the last put */
+
+struct loop_uv;
+
+struct s3_config {
+    const char *endpoint; /* "https://host" or with a port; kept by nobody, like the other texts */
+    const char *bucket, *access_key, *secret;
+    const char *region; /* "auto": what suits the endpoint */
+    unsigned retries;
+    uint32_t timeout_ms; /* of each try */
+};
+
+/* Asks the bucket first, running the loop for it, so before anybody else does: a missing bucket, refused
+ * credentials and a server that cannot be reached fail the start. Bodies are hashed on lane. */
+int store_s3_new(const struct s3_config *config, struct loop_uv *uv, struct lane *lane, struct store **ret,
+                 struct error *e) MUST_CHECK;
+void store_free(struct store *s); /* accepts NULL; after the last put; s3 runs the loop to end what is left */
 
 void store_put_start(struct store *s, struct store_put *p, op_done_fn *on_done);
 /* For drivers: ends a put that could not be started, from the mailbox, so not inside its start. */
