@@ -7,6 +7,7 @@
  * before that, as the socket may be closed right after. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "loop/loop_uv.h"
 #include "request/answer.h"
@@ -66,7 +67,9 @@ static const char *base_url(struct request *req, const struct exchange *x)
     const char *host = exchange_header(x, "Host");
     if (!host_ok(host))
         return "";
-    return arena_printf(&req->arena, "http://%s", host);
+    const char *proto = req->svc->opt->trust_proxy > 0 ? exchange_header(x, "X-Forwarded-Proto") : NULL;
+    bool tls = proto && strcasecmp(proto, "https") == 0;
+    return arena_printf(&req->arena, "%s://%s", tls ? "https" : "http", host);
 }
 
 static void client_answer(struct request *req)

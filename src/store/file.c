@@ -44,6 +44,12 @@ int file_error(struct error *e, int negative_errno, const char *what)
     int err = -negative_errno;
     if (err == ENOSPC || err == EDQUOT)
         return error_set(e, ERR_STORAGE_FULL, "Could not %s: the disk is full", what);
+    if (err == EMFILE || err == ENFILE) {
+        int r = error_set(e, ERR_OVERLOADED, "Could not %s: too many files are open; ask again in a moment",
+                          what);
+        e->retry_after_s = 1;
+        return r;
+    }
     const char *why = strerrordesc_np(err);
     return error_set(e, ERR_INTERNAL, "Could not %s: %s", what, why ? why : "unknown error");
 }

@@ -198,3 +198,12 @@ def test_rate_limit_by_caller(start):
     assert ask(believing, "2001:db8:0:2::1") == 200
     plain = start(PROVIDERS="instant", RATE_LIMITS="on")
     assert [ask(plain, f"198.51.100.{i}") for i in range(31)] == [200] * 30 + [429]
+
+
+def test_links_say_https_behind_a_trusted_proxy(start):
+    """What the proxy says of the scheme counts only when a proxy is trusted."""
+    headers = {"X-Forwarded-Proto": "https"}
+    doubting, believing = start(PROVIDERS="instant"), start(PROVIDERS="instant", TRUST_PROXY=1)
+    assert doubting.post(fresh(), headers=headers).json()["data"]["url"].startswith("http://127.0.0.1:")
+    assert believing.post(fresh(), headers=headers).json()["data"]["url"].startswith("https://127.0.0.1:")
+    assert believing.post(fresh()).json()["data"]["url"].startswith("http://127.0.0.1:")

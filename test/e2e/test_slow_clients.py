@@ -129,7 +129,7 @@ def test_more_connections_than_places(start):
             late = stack.enter_context(Wire(gateway))
             late.try_send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
             answer = late.answer()
-            assert_error(answer, 503, "QUEUE_FULL", says="connections")
+            assert_error(answer, 503, "OVERLOADED", says="connections")
             assert late.closed()
         wires[0].send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert wires[0].answer().status_code == 200

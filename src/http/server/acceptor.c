@@ -58,11 +58,9 @@ static void say_busy(const struct http *h, int fd)
     char id[UUID_TEXT];
     uuid_make(id);
     struct error e = {0};
-    error_set(&e, ERR_QUEUE_FULL, "All %u connections are taken", h->connections_max);
+    error_set(&e, ERR_OVERLOADED, "All %u connections are taken", h->connections_max);
     e.retry_after_s = BUSY_RETRY_S;
     struct reply *r = reply_error(NULL, id, &e);
-    r->status =
-        MHD_HTTP_SERVICE_UNAVAILABLE; /* it is the server that is full, not the caller who asks too often */
     reply_last_words(
         fd, r, &(struct reply_about){.request_id = id, .cors_origins = h->opt->cors_origins, .close = true});
     reply_free(r);
