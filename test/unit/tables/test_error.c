@@ -28,6 +28,8 @@ static void test_rows(void **state)
         {ERR_HEADERS_TOO_LARGE, "HEADERS_TOO_LARGE", 431, false},
         {ERR_INTERNAL, "INTERNAL_ERROR", 500, true},
         {ERR_UPSTREAM, "REPLICATE_ERROR", 502, true},
+        {ERR_CONTENT_FILTERED, "CONTENT_FILTERED", 422, false},
+        {ERR_UNKNOWN_OUTCOME, "UNKNOWN_OUTCOME", 502, false},
         {ERR_PROVIDER_UNAVAILABLE, "PROVIDER_UNAVAILABLE", 503, true},
         {ERR_DRAINING, "DRAINING", 503, true},
         {ERR_DEADLINE, "DEADLINE_EXCEEDED", 504, true},
