@@ -1,0 +1,97 @@
+#include "predict/replicate_json.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+/* The four digits behind \u; -1: they are none. s is NUL-terminated. */
+static int unit(const char *s)
+{
+    int value = 0;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit(s[i]);
+        if (digit < 0)
+            return -1;
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+/* s is at a backslash. Makes what jansson would refuse into U+FFFD; the bytes to pass over. */
+static size_t mend_escape(char *s)
+{
+    if (s[1] != 'u')
+        return s[1] ? 2 : 1;
+    int u = unit(s + 2);
+    if (u < 0)
+        return 2;
+    bool high = u >= 0xd800 && u < 0xdc00, low = u >= 0xdc00 && u < 0xe000;
+    if (high && s[6] == '\\' && s[7] == 'u') {
+        int second = unit(s + 8);
+        if (second >= 0xdc00 && second < 0xe000)
+            return 12;
+    }
+    if (high || low || u == 0)
+        for (int i = 0; i < 4; i++)
+            s[2 + i] = "fffd"[i];
+    return 6;
+}
+
+/* s is behind the opening quote; returns the bytes up to the closing quote or the end. */
+static size_t mend_string(char *s, const char *end)
+{
+    char *at = s;
+    while (at < end && *at != '"') {
+        if (*at == '\\') {
+            at += mend_escape(at);
+            continue;
+        }
+        size_t n = utf8_char(at);
+        if (n == 0)
+            *at = '?';
+        else if ((unsigned char)*at < 0x20)
+            *at = ' ';
+        at += n ? n : 1;
+    }
+    return (size_t)(MIN((const char *)at, end) - s);
+}
+
+/* false: too deep, or too many values. Mends the strings on the way. */
+static bool within_bounds(char *s, size_t size)
+{
+    size_t depth = 0, values = 1;
+    for (size_t i = 0; i < size; i++) {
+        if (s[i] == '"')
+            i += 1 + mend_string(s + i + 1, s + size);
+        else if (s[i] == '[' || s[i] == '{')
+            depth++, values++;
+        else if (s[i] == ']' || s[i] == '}')
+            depth -= depth > 0;
+        else if (s[i] == ',')
+            values++;
+        if (depth > REPLICATE_JSON_DEPTH_MAX || values > REPLICATE_JSON_VALUES_MAX)
+            return false;
+    }
+    return true;
+}
+
+json_t *replicate_json_read(const void *data, size_t size)
+{
+    if (size == 0 || size > REPLICATE_JSON_BYTES_MAX)
+        return NULL;
+    FREE_ON_EXIT char *copy = mem_alloc(size + 1);
+    memcpy(copy, data, size);
+    copy[size] = '\0';
+    if (!within_bounds(copy, size))
+        return NULL;
+    return json_loadb(copy, size, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+}
+
+const char *replicate_json_text(const json_t *object, const char *key)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+    return s ? s : "";
+}

@@ -1,0 +1,28 @@
+/* replicate_json.h: reads what a model's server sent, within bounds.
+ *
+ * A paid result should not be lost to a stray byte in its logs: bytes that are no UTF-8, raw control
+ * characters in strings, NUL escapes and lone surrogates are replaced, not refused. Size, depth and the
+ * number of values are capped before anything is built. Of duplicate keys the last one counts. Any thread. */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/macros.h"
+
+enum {
+    REPLICATE_JSON_BYTES_MAX = 48 << 20, /* room for 20 MB of logs beside inline pictures */
+    REPLICATE_JSON_DEPTH_MAX = 64,
+    REPLICATE_JSON_VALUES_MAX = 200000
+};
+
+/* Any JSON value, owned by the caller; NULL: not JSON, or beyond the bounds. All numbers come as reals. */
+json_t *replicate_json_read(const void *data, size_t size) MUST_CHECK;
+
+const char *replicate_json_text(const json_t *object, const char *key); /* "" if it has no such string */
+
+static inline void cleanup_json(json_t **j)
+{
+    json_decref(*j);
+}
+#define JSON_ON_EXIT CLEANUP(cleanup_json)
