@@ -278,7 +278,6 @@ static void check_drained(struct app *app)
         LOG(LOG_WARN, "drain took too long", F_INT("requests", open));
         _exit(1); /* running work cannot be freed; the process ends without it */
     }
-    app->stopping = false;
     timer_disarm(app->svc.loop, &app->tick);
     loop_uv_stop(app->uv);
 }
