@@ -13,6 +13,11 @@ def long_one(n=0):
     return encode(photo(200, 160, left=n), "JPEG")
 
 
+def endless():
+    """Takes far longer than the test that lets go of it: a run stops between tiles when its client leaves."""
+    return encode(photo(480, 500), "JPEG")
+
+
 @pytest.fixture
 def narrow(start):
     """One at a time, and one may wait."""
@@ -26,7 +31,7 @@ def send(wire, picture):
 @pytest.mark.short
 def test_queue_full(narrow):
     with Wire(narrow, timeout=600) as running, Wire(narrow, timeout=600) as waiting:
-        send(running, long_one(0))
+        send(running, endless())
         narrow.wait_running("local", 1, 0)
         send(waiting, long_one(10))
         narrow.wait_running("local", 1, 1)
@@ -59,7 +64,7 @@ def test_retry_after_follows_what_runs_take(narrow):
 @pytest.mark.short
 def test_who_leaves_the_queue_frees_the_place(narrow):
     with Wire(narrow, timeout=600) as running:
-        send(running, long_one(0))
+        send(running, endless())
         narrow.wait_running("local", 1, 0)
         for i in range(3):
             with Wire(narrow) as waiting:
@@ -80,7 +85,7 @@ def test_who_leaves_the_queue_frees_the_place(narrow):
 def test_half_close_counts_as_leaving(narrow):
     import socket
     with Wire(narrow, timeout=600) as running, Wire(narrow, timeout=5) as waiting:
-        send(running, long_one(0))
+        send(running, endless())
         narrow.wait_running("local", 1, 0)
         send(waiting, long_one(1))
         narrow.wait_running("local", 1, 1)
