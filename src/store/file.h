@@ -14,5 +14,6 @@ int file_make_folders(const char *path) MUST_CHECK;
 int file_write(int fd, const void *data, size_t size, uint64_t at) MUST_CHECK;
 
 /* Fills e with "Could not <what>: <why>" and returns its code: STORAGE_FULL for a full disk or quota,
- * OVERLOADED when no more files can be open, else INTERNAL. negative_errno: as the functions above return it. */
+ * OVERLOADED when no more files can be open, else INTERNAL. negative_errno: as the functions above return it.
+ */
 int file_error(struct error *e, int negative_errno, const char *what);
