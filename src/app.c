@@ -250,12 +250,13 @@ static bool ready(void *ctx, struct buf *out)
     struct error e = {0};
     bool draining = atomic_load(&app->svc.draining);
     bool store_ok = store_works(app);
-    bool local_ok = app->opt->providers == PROVIDERS_INSTANT || local_available(app->local, &e) == 0;
+    struct provider *provider = app->svc.provider;
+    bool provider_ok = provider->ops->available(provider, &features[0], &e) == 0;
     bool takes_work = !draining && store_ok;
-    const char *status = !takes_work ? "unready" : local_ok ? "ready" : "degraded";
+    const char *status = !takes_work ? "unready" : provider_ok ? "ready" : "degraded";
     buf_printf(out, "{\"status\":\"%s\",\"version\":\"%s\",\"checks\":{", status, LIMNER_VERSION);
     buf_printf(out, "\"draining\":%s,\"store\":\"%s\",\"provider.%s\":\"%s\"}}", draining ? "true" : "false",
-               store_ok ? "ok" : "failed", app->svc.provider->ops->name, local_ok ? "ok" : "unavailable");
+               store_ok ? "ok" : "failed", provider->ops->name, provider_ok ? "ok" : "unavailable");
     return takes_work;
 }
 

@@ -49,8 +49,9 @@ struct prediction {
 struct provider_ops {
     const char *name; /* in meta.ran_on */
     bool own_limiter; /* true: one at a time, not limited by the class */
-    int (*available)(struct provider *p, const struct feature *f, struct error *e); /* cheap; 0 or negative */
-    void (*start)(struct provider *p, struct prediction *prediction);               /* op not yet begun */
+    int (*available)(struct provider *p, const struct feature *f,
+                     struct error *e);                                /* cheap, any thread; 0 or negative */
+    void (*start)(struct provider *p, struct prediction *prediction); /* op not yet begun */
     void (*tick)(struct provider *p); /* housekeeping, once a second; NULL: none */
     void (*free)(struct provider *p);
 };

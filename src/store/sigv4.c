@@ -433,24 +433,25 @@ int sigv4_presign(const struct sigv4_request *r, unsigned expires_s, struct buf 
     return give(&text, ret);
 }
 
-int sigv4_canonical(const struct sigv4_request *r, unsigned expires_s, struct buf *ret)
+/* One of the texts on the way to a signature. */
+static int step_text(const struct sigv4_request *r, unsigned expires_s,
+                     void (*put)(struct signing *s, struct buf *out), struct buf *ret)
 {
     CLEANUP(release_signing) struct signing s;
     BUF_ON_EXIT struct buf text;
     buf_init(&text, TEXT_MAX);
     if (prepare(&s, r, expires_s) < 0)
         return -ERR_INTERNAL;
-    put_canonical(&s, &text);
+    put(&s, &text);
     return give(&text, ret);
+}
+
+int sigv4_canonical(const struct sigv4_request *r, unsigned expires_s, struct buf *ret)
+{
+    return step_text(r, expires_s, put_canonical, ret);
 }
 
 int sigv4_to_sign(const struct sigv4_request *r, unsigned expires_s, struct buf *ret)
 {
-    CLEANUP(release_signing) struct signing s;
-    BUF_ON_EXIT struct buf text;
-    buf_init(&text, TEXT_MAX);
-    if (prepare(&s, r, expires_s) < 0)
-        return -ERR_INTERNAL;
-    put_to_sign(&s, &text);
-    return give(&text, ret);
+    return step_text(r, expires_s, put_to_sign, ret);
 }

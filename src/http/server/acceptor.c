@@ -117,7 +117,7 @@ static void deal(struct acceptor *a, int fd, const struct sockaddr *peer, sockle
         return;
     }
     forget_stale(h, fd);
-    if (http_open(h) >= h->connections_max) {
+    if (http_connections(h) >= h->connections_max) {
         turn_away(a, fd);
         return;
     }
@@ -181,7 +181,7 @@ static int wait_ms(const struct acceptor *a, uint64_t now)
     for (unsigned i = 0; i < TURNED_MAX; i++)
         if (a->turned[i].fd >= 0)
             return SWEEP_MS;
-    return http_open(a->http) ? SWEEP_MS : -1;
+    return http_connections(a->http) ? SWEEP_MS : -1;
 }
 
 static void sweep(struct acceptor *a, uint64_t now)

@@ -102,17 +102,12 @@ unsigned http_connections_max(const struct http *h)
     return h->connections_max;
 }
 
-unsigned http_open(const struct http *h)
+unsigned http_connections(const struct http *h)
 {
     unsigned open = 0;
     for (unsigned i = 0; i < h->front_count; i++)
         open += atomic_load(&h->fronts[i].open);
     return open;
-}
-
-unsigned http_connections(const struct http *h)
-{
-    return http_open(h);
 }
 
 unsigned http_answering(const struct http *h)

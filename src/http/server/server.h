@@ -19,8 +19,6 @@ struct http {
     struct acceptor *acceptor;
 };
 
-unsigned http_open(const struct http *h);
-
 /* acceptor.c: the thread that accepts, deals out and sweeps. */
 int acceptor_start(struct http *h, int listen_fd, struct acceptor **ret, struct error *e) MUST_CHECK;
 void acceptor_stop(struct acceptor *a); /* joins; accepts NULL */
