@@ -41,7 +41,7 @@ format: ## Format the C files in place
 	@tools/sources src test bench | xargs clang-format -i
 	@find src test bench -name '*.h' | xargs clang-format -i
 
-generate: build ## Write the generated files anew (.env.example, docs/OPTIONS.md)
+generate: build ## Write the generated files anew (.env.example, docs/OPTIONS.md, docs/METRICS.md, the tables of docs/API.md)
 	@tools/generate $(BUILD)/limner
 
 clean: ## Remove build folders (not deps/ or data/)

@@ -1,10 +1,11 @@
 /* load.c: a load generator for one machine. Keep-alive connections over epoll, to 127.0.0.1 only.
  *
  *     bench-load MODE --port N [--path P] [--file F] [--connections N] [--threads 1|2] [--seconds S]
- *                [--count N] [--field NAME=VALUE]
+ *                [--count N] [--field NAME=VALUE] [--series N]
  *
  *     same      posts the picture in F again and again, as multipart/form-data
- *     unique    the same with a number in a comment of the JPEG: still the same picture, another digest
+ *     unique    the same with a number in a comment of the JPEG: still the same picture, another digest;
+ *               with --series the same pictures each time
  *     get       GET P
  *     park      posts one unique picture on each connection and waits; prints a line of JSON once all bytes
  *               are on their way, and the last one when standard input ends
@@ -40,6 +41,7 @@ enum {
     SCRATCH = 256 << 10,
     EVENTS = 256,
     SENDING_MAX = 64, /* park: connections that are sent to at once */
+    EXACT_MAX = 1 << 20,
     STATUS_MAX = 600
 };
 
@@ -74,6 +76,33 @@ static atomic_uint_fast64_t issued;
 static uint64_t series; /* makes the numbers of this run different from those of any other */
 static uint64_t deadline_ns;
 static struct histogram latency;
+static uint32_t exact_us[EXACT_MAX]; /* the histogram's steps are too wide beside a model of seconds */
+static atomic_size_t exact_count;
+
+/* ---- how long it took ---- */
+
+static void add_latency(uint64_t ns)
+{
+    histogram_add(&latency, ns);
+    size_t i = atomic_fetch_add(&exact_count, 1);
+    if (i < EXACT_MAX)
+        exact_us[i] = (uint32_t)MIN(ns / 1000, (uint64_t)UINT32_MAX);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static double quantile_us(double q)
+{
+    size_t n = atomic_load(&exact_count);
+    if (n == 0 || n > EXACT_MAX)
+        return (double)histogram_quantile(&latency, q) / 1e3;
+    qsort(exact_us, n, sizeof(*exact_us), by_size);
+    return exact_us[MIN((size_t)(q * (double)n), n - 1)];
+}
 
 /* ---- what is sent ---- */
 
@@ -273,7 +302,7 @@ static bool next_step(struct thread *t, struct conn *c)
         begin_step(c, c->step + 1);
         return true;
     }
-    histogram_add(&latency, clock_mono_ns() - c->begun_ns);
+    add_latency(clock_mono_ns() - c->begun_ns);
     t->done++;
     if (early || c->close_after)
         close_conn(c);
@@ -394,8 +423,8 @@ static void report(const struct thread *threads, double seconds)
     buf_printf(&b, "{\"mode\":\"%s\",\"connections\":%d,\"threads\":%d,\"seconds\":%.3f,\"requests\":%llu,",
                run.mode, run.connections, run.threads, seconds, (unsigned long long)sum.done);
     buf_printf(&b, "\"per_second\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,",
-               (double)sum.done / seconds, (double)histogram_quantile(&latency, 0.5) / 1e3,
-               (double)histogram_quantile(&latency, 0.99) / 1e3, (double)atomic_load(&latency.max_ns) / 1e3);
+               (double)sum.done / seconds, quantile_us(0.5), quantile_us(0.99),
+               (double)atomic_load(&latency.max_ns) / 1e3);
     buf_printf(&b, "\"bytes_out\":%llu,\"bytes_in\":%llu,\"failed\":%llu,\"status\":{",
                (unsigned long long)sum.bytes_out, (unsigned long long)sum.bytes_in,
                (unsigned long long)sum.failed);
@@ -413,10 +442,11 @@ static void report(const struct thread *threads, double seconds)
 
 static void parse_arguments(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"port", 1, NULL, 'p'},    {"path", 1, NULL, 'u'},    {"file", 1, NULL, 'f'},
-        {"threads", 1, NULL, 't'}, {"seconds", 1, NULL, 's'}, {"connections", 1, NULL, 'c'},
-        {"count", 1, NULL, 'n'},   {"field", 1, NULL, 'F'},   {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"port", 1, NULL, 'p'},    {"path", 1, NULL, 'u'},
+                                          {"file", 1, NULL, 'f'},    {"threads", 1, NULL, 't'},
+                                          {"seconds", 1, NULL, 's'}, {"connections", 1, NULL, 'c'},
+                                          {"count", 1, NULL, 'n'},   {"field", 1, NULL, 'F'},
+                                          {"series", 1, NULL, 'S'},  {NULL, 0, NULL, 0}};
     int o;
     while ((o = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (o) {
@@ -444,6 +474,9 @@ static void parse_arguments(int argc, char **argv)
         case 'F':
             run.field = optarg;
             break;
+        case 'S':
+            series = strtoull(optarg, NULL, 10);
+            break;
         default:
             exit(2);
         }
@@ -464,7 +497,8 @@ int main(int argc, char **argv)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     uint64_t from = clock_mono_ns();
-    series = from / 1000 ^ (uint64_t)getpid() << 20;
+    if (series == 0)
+        series = from / 1000 ^ (uint64_t)getpid() << 20;
     deadline_ns = from + (uint64_t)(run.seconds * 1e9);
     for (int i = 0; i < run.threads; i++) {
         init_thread(&threads[i], run.connections / run.threads + (i < run.connections % run.threads));

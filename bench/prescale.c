@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "imaging/imaging.h"
+#include "read_file.h"
 
 #include <vips/vips.h> /* after ours: it has a MIN of its own */
 
@@ -20,30 +21,10 @@ struct sample {
     size_t bytes;
 };
 
-static _Noreturn void fail(const char *why)
-{
-    fprintf(stderr, "bench-prescale: %s\n", why);
-    exit(1);
-}
-
-static struct blob *read_photo(const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f || fseek(f, 0, SEEK_END) < 0)
-        fail("the photo cannot be opened");
-    size_t size = (size_t)ftell(f);
-    rewind(f);
-    void *data = malloc(size);
-    if (!data || fread(data, 1, size, f) != size)
-        fail("the photo cannot be read");
-    fclose(f);
-    return blob_take(data, size, free);
-}
-
 static size_t ours(struct blob *in, struct prescaled *out)
 {
     static const struct image_limits limits = {.max_pixels = 100000000, .max_pixels_per_byte = 2000};
-    static const struct prescale_rule rule = {MAX_PIXELS, MAX_SIDE, PRESCALE_JPEG, QUALITY, true};
+    static const struct prescale_rule rule = {MAX_PIXELS, MAX_SIDE, PRESCALE_JPEG, QUALITY, true, false};
     struct image_info info;
     struct error e;
     if (image_probe(in, &limits, &info, &e) < 0 || image_prescale(in, &info, &rule, out, &e) < 0)
@@ -106,7 +87,7 @@ int main(int argc, char **argv)
         return 2;
     }
     int rounds = argc > 2 ? MIN(MAX(atoi(argv[2]), 1), ROUNDS_MAX) : ROUNDS;
-    struct blob *in = read_photo(argv[1]);
+    struct blob *in = read_file(argv[1]);
     struct prescaled out;
     static struct sample us[ROUNDS_MAX], vips[ROUNDS_MAX];
     measure(in, &out, true);

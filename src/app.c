@@ -13,23 +13,40 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app_budgets.h"
+#include "app_history.h"
+#include "app_metrics.h"
+#include "app_metrics_server.h"
+#include "app_providers.h"
+#include "app_ready.h"
+#include "app_shared.h"
 #include "app_status.h"
+#include "app_store.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "history/history.h"
+#include "http/client/client.h"
 #include "http/server/http.h"
 #include "local/local.h"
 #include "loop/loop_uv.h"
 #include "metrics/metrics.h"
+#include "request/access.h"
 #include "request/flights.h"
+#include "request/object_check.h"
+#include "request/prefetch.h"
 #include "request/receive.h"
+#include "request/uploads.h"
+#include "request/warming.h"
 #include "store/file.h"
+#include "tables/prices.h"
 #include "version.h"
 #include "web/web.h"
 
 /* A network uses all cores by itself: two at once would only take twice as long and twice the memory. */
 enum { LOCAL_SLOTS = 1 };
+enum { CONNECTIONS_PER_HOST = 32 };
 enum { TICK_MS = 250, INFERENCE_QUEUE_MAX = 64 };
 
 struct app {
@@ -39,19 +56,22 @@ struct app {
     char program_dir[PROGRAM_DIR_MAX];
     bool imaging;
     struct loop_uv *uv;
-    struct lane *inference, *disk;
+    struct lane *inference, *disk, *db;
+    struct http_client_pool *api; /* to the providers */
     struct local *local;
     struct services svc;
     struct web web;
     struct gate gate;
     struct app_status *status;
+    struct prices *prices;
+    struct app_shared *shared; /* NULL: this gateway is alone */
     int listen_fd;
     struct http *http;
+    struct app_metrics_server *metrics_server; /* NULL: metrics are with the rest */
     struct timer tick;
     uint64_t ticks, drain_until_ns;
     bool stopping;
-    _Atomic uint64_t store_checked_ns; /* when the store was asked last whether it can store */
-    _Atomic bool store_ok;             /* and what it said */
+    struct app_ready ready;
 };
 
 /* ---- making the parts ---- */
@@ -85,6 +105,28 @@ static void make_lanes(struct app *app)
     app->disk = lane_new(&(struct lane_config){"disk", 2, (size_t)opt->imaging_queue_max, NULL}, loop);
 }
 
+/* Each run may hold a connection while its model works, where the server does not speak HTTP/2. */
+static long api_connections(const struct options *opt)
+{
+    return (long)(opt->light_concurrency + opt->heavy_concurrency + opt->comic_concurrency) +
+           CONNECTIONS_PER_HOST;
+}
+
+/* What callers and models name is fetched over connections of its own, apart from those to the providers. */
+static int make_clients(struct app *app, struct error *e)
+{
+    struct http_client_config config = {
+        .uv = app->uv,
+        .user_agent = "limner/" LIMNER_VERSION,
+        .ca_file = app->opt->ca_file,
+        .connections_per_host = CONNECTIONS_PER_HOST,
+        .allow_private = app->opt->allow_private_fetch,
+    };
+    int r = http_client_start(&config, &app->svc.fetch, e);
+    config.connections_per_host = api_connections(app->opt);
+    return r < 0 ? r : http_client_start(&config, &app->api, e);
+}
+
 static void make_limiters(struct app *app)
 {
     const struct options *opt = app->opt;
@@ -94,6 +136,10 @@ static void make_limiters(struct app *app)
         app->svc.class_limiter[c] =
             limiter_new(class_name((enum class)c), (size_t)slots[c], (size_t)opt->queue_max, app->svc.loop);
     app->svc.local_limiter = limiter_new("local", LOCAL_SLOTS, (size_t)opt->queue_max, app->svc.loop);
+    app->svc.fetch_limiter =
+        limiter_new("fetch", (size_t)opt->fetch_concurrency, (size_t)opt->queue_max, app->svc.loop);
+    app->svc.step_limiter =
+        limiter_new("replace-bg", (size_t)opt->replace_bg_concurrency, (size_t)opt->queue_max, app->svc.loop);
 }
 
 static int make_data_dir(const char *path, struct error *e)
@@ -105,31 +151,6 @@ static int make_data_dir(const char *path, struct error *e)
     return 0;
 }
 
-/* In the bucket, if one is named, else on the disk. */
-static int make_store(struct app *app, struct error *e)
-{
-    const struct options *opt = app->opt;
-    if (!*opt->r2_bucket)
-        return store_disk_new(opt->data_dir, app->svc.loop, app->disk, &app->svc.store, e);
-    if (!*opt->r2_access_key_id || !*opt->r2_secret_access_key)
-        return error_set(e, ERR_VALIDATION,
-                         "CF_R2_BUCKET needs CF_R2_ACCESS_KEY_ID and "
-                         "CF_R2_SECRET_ACCESS_KEY");
-    if (!*opt->r2_endpoint && !*opt->r2_account_id)
-        return error_set(e, ERR_VALIDATION, "CF_R2_BUCKET needs CF_R2_ACCOUNT_ID or CF_R2_ENDPOINT");
-    FREE_ON_EXIT char *r2 = mem_printf("https://%s.r2.cloudflarestorage.com", opt->r2_account_id);
-    const struct s3_config config = {
-        .endpoint = *opt->r2_endpoint ? opt->r2_endpoint : r2,
-        .bucket = opt->r2_bucket,
-        .access_key = opt->r2_access_key_id,
-        .secret = opt->r2_secret_access_key,
-        .region = opt->s3_region,
-        .retries = (unsigned)opt->store_retries,
-        .timeout_ms = (uint32_t)opt->store_timeout_ms,
-    };
-    return store_s3_new(&config, app->uv, app->disk, &app->svc.store, e);
-}
-
 static int make_storage(struct app *app, struct error *e)
 {
     const struct options *opt = app->opt;
@@ -138,20 +159,42 @@ static int make_storage(struct app *app, struct error *e)
     if (r == 0)
         r = spool_new(opt->data_dir, (uint64_t)opt->body_memory_mb << 20, (uint64_t)opt->spool_bytes,
                       &svc->spool, e);
+    if (app->wants.serve)
+        svc->uploads = uploads_new(&(struct uploads_config){(uint64_t)opt->uploads_keep_mb << 20,
+                                                            (uint64_t)opt->uploads_keep_max,
+                                                            (uint64_t)opt->uploads_keep_s * NS_PER_S});
     if (r == 0 && !svc->store)
-        r = make_store(app, e);
+        r = app_store_new(opt, app->uv, app->disk, &svc->store, e);
     if (r == 0 && app->wants.serve)
         r = signer_new(opt->url_signing_key, opt->data_dir, &svc->signer, e);
     return r;
 }
 
-static void make_provider(struct app *app)
+static int make_providers(struct app *app, struct error *e)
 {
     app->local = local_new(app->opt, app->program_dir);
-    if (app->opt->providers == PROVIDERS_INSTANT)
-        app->svc.provider = provider_instant_new(app->svc.loop);
-    else
-        app->svc.provider = provider_local_new(app->local, app->inference, app->svc.loop, app->opt);
+    const struct app_parts parts = {
+        .opt = app->opt,
+        .svc = &app->svc,
+        .api = app->api,
+        .local = app->local,
+        .inference = app->inference,
+        .limits = app_shared_limits(app->shared),
+    };
+    return app_make_providers(&parts, e);
+}
+
+static void make_object_checks(struct app *app)
+{
+    const struct object_checks_config config = {
+        .loop = app->svc.loop,
+        .store = app->svc.store,
+        .cache = app->svc.cache,
+        .shared = app->svc.shared,
+        .after_ms = app->wants.serve ? (uint64_t)app->opt->cache_verify_after_ms : 0,
+        .most = (unsigned)app->opt->cache_verify_max,
+    };
+    app->svc.object_checks = object_checks_new(&config);
 }
 
 static int make_all(struct app *app, struct error *e)
@@ -171,12 +214,25 @@ static int make_all(struct app *app, struct error *e)
     svc->rate = app->wants.serve && app->opt->rate_limits ? rate_new() : NULL;
     svc->flights = flights_new();
     svc->metrics = metrics_new(clock_mono_ns());
+    metrics_window(svc->metrics, (uint64_t)app->opt->metrics_window_s, clock_mono_ns());
     svc->cache = cache_new(app->wants.serve ? (uint64_t)app->opt->cache_max_size : 0,
                            (uint64_t)app->opt->cache_ttl_ms);
     svc->log_requests = app->wants.serve;
-    app->status = app_status_new();
-    make_provider(app);
-    return make_storage(app, e);
+    app->status = app_status_new(svc);
+    int r = prices_new(app->opt->prices, &app->prices, e);
+    svc->prices = app->prices;
+    if (r == 0)
+        r = make_storage(app, e);
+    if (r == 0 && app->wants.serve)
+        r = app_shared_new(svc, &app->shared, e);
+    make_object_checks(app);
+    if (r == 0)
+        r = make_clients(app, e);
+    if (r == 0)
+        r = make_providers(app, e);
+    if (r == 0 && app->wants.serve)
+        r = app_make_history(app->opt, svc, &app->db, e);
+    return r < 0 || !app->wants.serve ? r : app_make_budgets(svc, app->shared, app->db, app->api, e);
 }
 
 int app_new(const struct config *config, const struct app_wants *wants, struct app **ret, struct error *e)
@@ -203,24 +259,38 @@ void app_free(struct app *app)
     struct services *svc = &app->svc;
     if (app->http)
         http_stop(app->http);
+    app_metrics_server_stop(app->metrics_server);
     if (app->listen_fd >= 0)
         close(app->listen_fd);
     web_release(&app->web);
+    app_shared_free(app->shared);
     lane_free(svc->imaging);
     lane_free(app->inference);
     lane_free(app->disk);
-    provider_free(svc->provider);
+    lane_free(app->db);
+    app_history_free(svc);
+    budgets_free(svc->budgets);
+    for (unsigned i = 0; i < svc->provider_count; i++)
+        provider_free(svc->provider[i]);
     local_free(app->local);
+    http_client_stop(svc->fetch);
+    http_client_stop(app->api);
+    access_free(app->gate.access);
+    object_checks_free(svc->object_checks);
     store_free(svc->store);
     signer_free(svc->signer);
     cache_free(svc->cache);
     flights_free(svc->flights);
     metrics_free(svc->metrics);
+    prices_free(app->prices);
     for (int c = 0; c < CLASS_COUNT; c++)
         limiter_free(svc->class_limiter[c]);
     limiter_free(svc->local_limiter);
+    limiter_free(svc->step_limiter);
+    limiter_free(svc->fetch_limiter);
     rate_free(svc->rate);
     app_status_free(app->status);
+    uploads_free(svc->uploads);
     spool_free(svc->spool);
     loop_uv_free(app->uv);
     if (app->imaging)
@@ -230,40 +300,34 @@ void app_free(struct app *app)
 
 /* ---- readiness and status, for the pages ---- */
 
-/* The check writes a file: probes that come often get what the last one said. */
-static bool store_works(struct app *app)
-{
-    struct error e;
-    uint64_t now = clock_mono_ns();
-    uint64_t last = atomic_load(&app->store_checked_ns);
-    if (last && now - last < NS_PER_S)
-        return atomic_load(&app->store_ok);
-    bool ok = app->svc.store->ops->check(app->svc.store, &e) == 0;
-    atomic_store(&app->store_ok, ok);
-    atomic_store(&app->store_checked_ns, now);
-    return ok;
-}
-
 static bool ready(void *ctx, struct buf *out)
 {
     struct app *app = ctx;
-    struct error e = {0};
-    bool draining = atomic_load(&app->svc.draining);
-    bool store_ok = store_works(app);
-    struct provider *provider = app->svc.provider;
-    bool provider_ok = provider->ops->available(provider, &features[0], &e) == 0;
-    bool takes_work = !draining && store_ok;
-    const char *status = !takes_work ? "unready" : provider_ok ? "ready" : "degraded";
-    buf_printf(out, "{\"status\":\"%s\",\"version\":\"%s\",\"checks\":{", status, LIMNER_VERSION);
-    buf_printf(out, "\"draining\":%s,\"store\":\"%s\",\"provider.%s\":\"%s\"}}", draining ? "true" : "false",
-               store_ok ? "ok" : "failed", provider->ops->name, provider_ok ? "ok" : "unavailable");
-    return takes_work;
+    return app_ready(&app->ready, &app->svc, app->shared, out);
 }
 
-static void status_page(void *ctx, struct buf *out)
+static void ask_status(void *ctx, struct status_question *q)
 {
     struct app *app = ctx;
-    app_status_read(app->status, out);
+    app_status_ask(app->status, q);
+}
+
+static void sample(void *ctx)
+{
+    struct app *app = ctx;
+    app_metrics_sample(&app->svc);
+}
+
+static bool flushed(void *ctx, bool warm)
+{
+    struct app *app = ctx;
+    return warming_again(app->svc.warming, warm);
+}
+
+static void warn(void *ctx, const char *what)
+{
+    (void)ctx;
+    LOG(LOG_WARN, "asset packs", F_STR("why", what));
 }
 
 /* ---- running ---- */
@@ -273,14 +337,27 @@ static void check_drained(struct app *app)
     uint64_t open = atomic_load(&app->svc.open);
     bool late = loop_now_ns(app->svc.loop) > app->drain_until_ns;
     bool answering = app->http && http_answering(app->http) > 0; /* to clients that may read slowly */
-    if ((open > 0 || answering) && !late)
+    bool listing = web_busy(&app->web) || object_checks_running(app->svc.object_checks) > 0;
+    if (open == 0 && !listing)
+        app_status_close(app->status); /* so that answering comes to an end, however many ask */
+    if ((open > 0 || answering || listing || app_shared_busy(app->shared)) && !late)
         return;
-    if (open > 0) {
+    if (open > 0 || listing) {
         LOG(LOG_WARN, "drain took too long", F_INT("requests", open));
         _exit(1); /* running work cannot be freed; the process ends without it */
     }
+    bool written = app_history_stopped(&app->svc);
+    if (!app_budgets_stopped(&app->svc) || !written)
+        return; /* each wait for the database is bounded */
     timer_disarm(app->svc.loop, &app->tick);
     loop_uv_stop(app->uv);
+}
+
+static void tick_providers(struct services *svc)
+{
+    for (unsigned i = 0; i < svc->provider_count; i++)
+        if (svc->provider[i]->ops->tick)
+            svc->provider[i]->ops->tick(svc->provider[i]);
 }
 
 static void on_tick(struct timer *t)
@@ -288,9 +365,11 @@ static void on_tick(struct timer *t)
     struct app *app = CONTAINER_OF(t, struct app, tick);
     uint64_t now = loop_now_ns(app->svc.loop);
     timer_arm(app->svc.loop, t, now + TICK_MS * NS_PER_MS, on_tick);
-    app_status_publish(app->status, &app->svc);
-    if (++app->ticks % (1000 / TICK_MS) == 0 && app->svc.provider->ops->tick)
-        app->svc.provider->ops->tick(app->svc.provider);
+    app_metrics_tick(&app->svc, app->http);
+    if (++app->ticks % (1000 / TICK_MS) == 0) {
+        tick_providers(&app->svc);
+        uploads_expire(app->svc.uploads, now);
+    }
     if (app->stopping)
         check_drained(app);
 }
@@ -305,6 +384,8 @@ void app_stop(struct app *app)
     app->drain_until_ns = now + (uint64_t)app->opt->drain_timeout_s * NS_PER_S;
     if (app->http)
         http_drain(app->http);
+    web_stop(&app->web);
+    prefetch_stop(app->svc.prefetch); /* nobody waits for what runs ahead */
     timer_arm(app->svc.loop, &app->tick, now, on_tick);
 }
 
@@ -320,6 +401,24 @@ static void on_signal(void *ctx, int signum)
     app_stop(app);
 }
 
+static int replicate_hook(void *ctx, const struct webhook_headers *headers, struct blob *body)
+{
+    return provider_replicate_hook(ctx, headers, body);
+}
+
+/* They are signed, but only https keeps them from being read by others. */
+static void expect_hooks(struct app *app)
+{
+    struct services *svc = &app->svc;
+    for (unsigned i = 0; i < svc->provider_count; i++) {
+        if (strcmp(svc->provider[i]->ops->name, "replicate") != 0 ||
+            strncmp(app->opt->public_base_url, "https:", 6) != 0)
+            continue;
+        app->web.hook = replicate_hook;
+        app->web.hook_ctx = svc->provider[i];
+    }
+}
+
 int app_listen(struct app *app, struct error *e)
 {
     /* First of all: whoever sees it listening may stop it. */
@@ -328,16 +427,33 @@ int app_listen(struct app *app, struct error *e)
     app->web = (struct web){
         .opt = app->opt,
         .metrics = app->svc.metrics,
+        .history = app->svc.history,
+        .budgets = app->svc.budgets,
         .cache = app->svc.cache,
         .store = app->svc.store,
         .signer = app->svc.signer,
+        .loop = app->svc.loop,
+        .lane = app->disk,
+        .warn = warn,
         .app = app,
         .ready = ready,
-        .status = status_page,
+        .sample = sample,
+        .status = ask_status,
+        .flushed = flushed,
     };
+    expect_hooks(app);
     web_init(&app->web);
-    app->gate = (struct gate){&app->svc, &app->web};
-    int r = http_listen(app->opt->host, (int)app->opt->port, &app->listen_fd, e);
+    app->gate.svc = &app->svc;
+    app->gate.web = &app->web;
+    int r = access_new(app->opt->api_keys, &app->gate.access, e);
+    if (r == 0 && app->svc.budgets)
+        r = app_check_budget_keys(budgets_plan(app->svc.budgets), app->gate.access, e);
+    for (unsigned i = 0; r == 0 && access_name(app->gate.access, i); i++)
+        metrics_key(app->svc.metrics, access_name(app->gate.access, i));
+    if (r == 0)
+        r = http_listen(app->opt->host, (int)app->opt->port, &app->listen_fd, e);
+    if (r == 0 && *app->opt->metrics_addr)
+        r = app_metrics_server_start(&app->web, &app->metrics_server, e);
     if (r < 0)
         return r;
     struct http_config config = {app->listen_fd, app->opt, &receive_handler, &app->gate};
@@ -346,7 +462,7 @@ int app_listen(struct app *app, struct error *e)
         return r;
     LOG(LOG_INFO, "listening", F_STR("host", app->opt->host), F_INT("port", http_port_of(app->listen_fd)),
         F_INT("connections_max", http_connections_max(app->http)), F_STR("data_dir", app->opt->data_dir),
-        F_STR("provider", app->svc.provider->ops->name), F_STR("store", app->svc.store->ops->name),
+        F_STR("provider", app->svc.provider[0]->ops->name), F_STR("store", app->svc.store->ops->name),
         F_STR("version", LIMNER_VERSION));
     return 0;
 }
@@ -354,6 +470,9 @@ int app_listen(struct app *app, struct error *e)
 void app_run(struct app *app)
 {
     timer_arm(app->svc.loop, &app->tick, loop_now_ns(app->svc.loop), on_tick);
+    app_history_start(&app->svc);
+    budgets_start(app->svc.budgets);
+    app_shared_start(app->shared);
     loop_uv_run(app->uv);
     timer_disarm(app->svc.loop, &app->tick);
     if (app->wants.serve)

@@ -1,10 +1,12 @@
 /* limner: the command line's front door. */
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli/cli.h"
 
 int main(int argc, char **argv)
 {
+    mem_start();
     if (argc < 2)
         return cli_help(1, argv);
     const char *name = argv[1];

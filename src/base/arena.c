@@ -62,17 +62,28 @@ char *arena_strdup(struct arena *a, const char *s)
     return arena_strndup(a, s, strlen(s));
 }
 
-char *arena_printf(struct arena *a, const char *fmt, ...)
+/* Usually it fits what is left of the chunk: one pass. What a text that does not has left there is never
+ * given out, as the next allocation begins another chunk. */
+char *arena_vprintf(struct arena *a, const char *fmt, va_list args)
 {
-    va_list ap, again;
-    va_start(ap, fmt);
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
+    va_list again;
+    va_copy(again, args);
+    size_t room = a->chunks ? a->chunks->size - a->used : 0;
+    int n = vsnprintf(room ? a->chunks->data + a->used : NULL, room, fmt, args);
     CHECK(n >= 0);
     char *p = arena_alloc(a, (size_t)n + 1);
-    vsnprintf(p, (size_t)n + 1, fmt, again);
+    if ((size_t)n >= room)
+        vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
+    return p;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    char *p = arena_vprintf(a, fmt, args);
+    va_end(args);
     return p;
 }
 

@@ -5,6 +5,7 @@
  * Allocations cannot fail; they are for things of ours, bounded by the caller. */
 #pragma once
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include "base/macros.h"
@@ -23,5 +24,6 @@ void *arena_alloc(struct arena *a, size_t size) MUST_CHECK; /* cleared, aligned 
 char *arena_strdup(struct arena *a, const char *s) MUST_CHECK;
 char *arena_strndup(struct arena *a, const char *s, size_t n) MUST_CHECK;
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3) MUST_CHECK;
+char *arena_vprintf(struct arena *a, const char *fmt, va_list args) MUST_CHECK;
 
 size_t arena_bytes(const struct arena *a); /* held from the system, for accounting */

@@ -23,7 +23,7 @@ void buf_release(struct buf *b)
     buf_init(b, b->cap);
 }
 
-/* Makes room for size bytes and the final NUL. */
+/* At least doubles, so that many small appends copy each byte about once. */
 static int reserve(struct buf *b, size_t size)
 {
     if (b->failed || size > b->cap - b->len) {
@@ -39,6 +39,19 @@ static int reserve(struct buf *b, size_t size)
     room = MIN(room, b->cap + 1);
     b->data = mem_realloc(b->data, room);
     b->room = room;
+    return 0;
+}
+
+int buf_reserve(struct buf *b, size_t size)
+{
+    if (b->failed || size > b->cap - b->len)
+        return -EMSGSIZE;
+    size_t need = b->len + size + 1;
+    if (need > b->room) {
+        b->data = mem_realloc(b->data, need);
+        b->data[b->len] = '\0';
+        b->room = need;
+    }
     return 0;
 }
 
@@ -78,6 +91,20 @@ int buf_printf(struct buf *b, const char *fmt, ...)
     else if (b->data)
         b->data[b->len] = '\0';
     return r;
+}
+
+enum { DIGITS_MAX = 20 };
+
+int buf_fixed(struct buf *b, uint64_t n, unsigned decimals)
+{
+    char text[DIGITS_MAX + 2], *end = text + sizeof(text), *at = end;
+    CHECK(decimals < DIGITS_MAX);
+    for (unsigned i = 0; n > 0 || i <= decimals; i++, n /= 10) {
+        if (i == decimals && i > 0)
+            *--at = '.';
+        *--at = (char)('0' + n % 10);
+    }
+    return buf_append(b, at, (size_t)(end - at));
 }
 
 const char *buf_text(const struct buf *b)

@@ -2,26 +2,41 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
 
-static EVP_MD *sha256; /* looked up once: OpenSSL 3 otherwise does it, under a lock, for each digest */
+/* Looked up once: OpenSSL 3 otherwise does it, under a lock, for each digest. */
+static EVP_MD *sha256;
+static EVP_MAC_CTX *hmac; /* without a key; copied for each use */
 
-static void fetch_sha256(void)
+static void fetch_once(void)
 {
-    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    CHECK(sha256);
+    char name[] = "SHA256";
+    const OSSL_PARAM digest[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+                                 OSSL_PARAM_construct_end()};
+    sha256 = EVP_MD_fetch(NULL, name, NULL);
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    CHECK(sha256 && mac);
+    hmac = EVP_MAC_CTX_new(mac);
+    CHECK(hmac && EVP_MAC_CTX_set_params(hmac, digest) == 1);
+    EVP_MAC_free(mac);
+}
+
+static void fetch(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fetch_once);
 }
 
 void digest_init(struct digest *d)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, fetch_sha256);
+    fetch();
     d->ctx = EVP_MD_CTX_new();
     CHECK(d->ctx);
     CHECK(EVP_DigestInit_ex(d->ctx, sha256, NULL) == 1);
@@ -78,8 +93,13 @@ int digest_of_file(const char *path, uint8_t ret[static DIGEST_BYTES])
 void digest_hmac(const void *key, size_t key_size, const void *data, size_t size,
                  uint8_t ret[static DIGEST_BYTES])
 {
-    unsigned len = 0;
-    CHECK(HMAC(EVP_sha256(), key, (int)key_size, data, size, ret, &len) && len == DIGEST_BYTES);
+    size_t len = 0;
+    fetch();
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(hmac);
+    CHECK(ctx && EVP_MAC_init(ctx, key, key_size, NULL) == 1);
+    CHECK(EVP_MAC_update(ctx, data, size) == 1);
+    CHECK(EVP_MAC_final(ctx, ret, &len, DIGEST_BYTES) == 1 && len == DIGEST_BYTES);
+    EVP_MAC_CTX_free(ctx);
 }
 
 void hex_encode(const uint8_t *data, size_t size, char *ret)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/utf8.h"
+#include "base/json_out.h"
 
 enum { LINE_MAX_BYTES = 8192, VALUE_MAX_BYTES = 2048 };
 
@@ -27,27 +27,6 @@ bool log_enabled(enum log_level level)
     return level >= log_least;
 }
 
-/* Quoted, with control characters, quotes and what is no UTF-8 escaped: valid JSON, safe on a terminal. */
-static void put_quoted(struct buf *b, const char *s)
-{
-    buf_puts(b, "\"");
-    while (*s) {
-        size_t n = utf8_char(s);
-        unsigned char c = (unsigned char)*s;
-        bool c1 = c == 0xc2 && n == 2 && (unsigned char)s[1] < 0xa0; /* terminals obey these too */
-        if (c == '"' || c == '\\')
-            buf_printf(b, "\\%c", c);
-        else if (c1)
-            buf_printf(b, "\\u%04x", (unsigned char)s[1]);
-        else if (n == 0 || c < 0x20 || c == 0x7f)
-            buf_printf(b, "\\u%04x", c);
-        else
-            buf_append(b, s, n);
-        s += n ? n : 1;
-    }
-    buf_puts(b, "\"");
-}
-
 static bool is_plain(const char *s)
 {
     const char *p = s;
@@ -61,7 +40,7 @@ static void put_text_value(struct buf *b, const char *s)
     if (is_plain(s))
         buf_puts(b, s);
     else
-        put_quoted(b, s);
+        json_out_quote(b, s);
 }
 
 static void put_text(struct buf *b, const char *s)
@@ -71,7 +50,7 @@ static void put_text(struct buf *b, const char *s)
     memcpy(text, s, len);
     text[len] = '\0';
     if (log_json)
-        put_quoted(b, text);
+        json_out_quote(b, text);
     else
         put_text_value(b, text);
 }
@@ -103,7 +82,7 @@ static void put_head(struct buf *b, enum log_level level, const char *event)
     int ms = (int)(ts.tv_nsec / 1000000);
     if (log_json) {
         buf_printf(b, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"event\":", when, ms, level_names[level]);
-        put_quoted(b, event);
+        json_out_quote(b, event);
     } else {
         buf_printf(b, "%s.%03dZ %-5s %s", when, ms, level_names[level], event);
     }

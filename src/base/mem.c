@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,17 @@ static void *must(void *p)
         abort();
     }
     return p;
+}
+
+/* Up to so much is kept, and only what is larger is mapped by itself. Few heaps: what one thread has let go
+ * of another cannot use, and pictures are worked on by many. */
+enum { KEPT_BYTES = 16 << 20, MAPPED_BYTES = 4 << 20, ARENAS = 4 };
+
+void mem_start(void)
+{
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+    mallopt(M_ARENA_MAX, ARENAS);
 }
 
 void *mem_alloc(size_t size)

@@ -8,6 +8,10 @@
 
 #include "base/macros.h"
 
+/* Once, before there are threads: how the C library keeps what is freed. Pictures come and go; left to itself
+ * it gives each back to the kernel, which clears every page again for the next one. */
+void mem_start(void);
+
 void *mem_alloc(size_t size) MUST_CHECK;            /* not cleared; free with free() */
 void *mem_zalloc(size_t size) MUST_CHECK;           /* cleared */
 void *mem_realloc(void *p, size_t size) MUST_CHECK; /* as realloc(), size > 0 */

@@ -1,7 +1,7 @@
 #include "base/rng.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/check.h"
@@ -44,13 +44,35 @@ void rng_bytes(void *ret, size_t size)
     }
 }
 
-void uuid_make(char ret[static UUID_TEXT])
+static void make(const uint8_t random[static UUID_BYTES], char ret[static UUID_TEXT])
 {
-    uint8_t b[16];
-    rng_bytes(b, sizeof(b));
+    static const uint8_t parts[] = {4, 2, 2, 2, 6};
+    uint8_t b[UUID_BYTES];
+    memcpy(b, random, sizeof(b));
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    char hex[33];
-    hex_encode(b, sizeof(b), hex);
-    snprintf(ret, UUID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+    const uint8_t *from = b;
+    char *to = ret;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        hex_encode(from, parts[i], to);
+        from += parts[i];
+        to += 2 * parts[i];
+        *to++ = i + 1 < ARRAY_LEN(parts) ? '-' : '\0';
+    }
+}
+
+void uuid_make(char ret[static UUID_TEXT])
+{
+    uint8_t random[UUID_BYTES];
+    rng_bytes(random, sizeof(random));
+    make(random, ret);
+}
+
+void uuid_next(struct uuids *u, char ret[static UUID_TEXT])
+{
+    if (u->left == 0) {
+        rng_bytes(u->random, sizeof(u->random));
+        u->left = UUIDS_AT_ONCE;
+    }
+    make(u->random[--u->left], ret);
 }

@@ -18,3 +18,11 @@ void rng_bytes(void *ret, size_t size); /* from the kernel; any thread */
 
 enum { UUID_TEXT = 37 };
 void uuid_make(char ret[static UUID_TEXT]); /* random (version 4), lower case, with NUL */
+
+/* Many of them, for whom one call of the kernel's for each costs too much: zero it, one owner, no fork. */
+enum { UUID_BYTES = 16, UUIDS_AT_ONCE = 32 };
+struct uuids {
+    unsigned left;
+    uint8_t random[UUIDS_AT_ONCE][UUID_BYTES];
+};
+void uuid_next(struct uuids *u, char ret[static UUID_TEXT]);

@@ -31,9 +31,9 @@ struct batch {
     struct progress progress;
     struct pace pace;
     uint64_t begun_ns;
-    FILE *lines; /* for done and skipped ones */
-    bool utf8;   /* of lines */
-    const struct input *input;
+    FILE *lines;         /* for done and skipped ones */
+    bool utf8;           /* of lines */
+    struct out_aim aim;  /* of the input that runs */
     char *name;          /* of the input, for people */
     struct request *req; /* NULL: none runs */
     size_t at;           /* of the input that comes next */
@@ -54,6 +54,22 @@ static double seconds_since(struct batch *b, uint64_t from_ns)
     return (double)(loop_now_ns(b->svc->loop) - from_ns) / 1e9;
 }
 
+/* What a request does that tells no parts; NULL: it tells them. */
+static const char *phase_of(const struct batch *b, const struct request *req)
+{
+    if (b->interrupted)
+        return "stopping";
+    if (req->at < STAGE_RUN)
+        return "reading";
+    if (req->at == STAGE_COMPOSE)
+        return "composing";
+    if (req->at > STAGE_RUN)
+        return "writing";
+    if (req->run.total == 0)
+        return req->run.child ? "cutting out" : "starting";
+    return req->run.done == req->run.total ? "encoding" : NULL;
+}
+
 static void draw(struct batch *b)
 {
     struct request *req = b->req;
@@ -68,19 +84,11 @@ static void draw(struct batch *b)
         .name = b->name,
         .done = req->run.done,
         .total = req->run.total,
+        .part = b->aim.count > 1 ? "result" : "tile",
+        .phase = phase_of(b, req),
         .elapsed_s = seconds_since(b, b->pace.image_ns),
         .left_s = pace_left_s(&b->pace, (unsigned)(inputs->count - b->at), now),
     };
-    if (b->interrupted)
-        view.phase = "stopping";
-    else if (req->at < STAGE_RUN)
-        view.phase = "reading";
-    else if (req->at > STAGE_RUN)
-        view.phase = "writing";
-    else if (req->run.total == 0)
-        view.phase = "starting";
-    else if (req->run.done == req->run.total)
-        view.phase = "encoding";
     progress_draw(&b->progress, &view);
 }
 
@@ -105,15 +113,33 @@ static void tell_failure(struct batch *b, const char *why)
     fprintf(stderr, "limner: %s: %s\n", b->name, why);
 }
 
+/* The first result's place, and the last one's if there are several. */
+static char *shown_places(const struct batch *b)
+{
+    FREE_ON_EXIT char *first_path = out_path(&b->aim, 1), *last_path = out_path(&b->aim, b->aim.count);
+    FREE_ON_EXIT char *first = shown_path(b, first_path), *last = shown_path(b, last_path);
+    return b->aim.count > 1 ? mem_printf("%s %s %s", first, b->utf8 ? "…" : "...", last) : TAKE(first);
+}
+
 static void tell_skipped(struct batch *b)
 {
     b->skipped++;
     if (quiet(b))
         return;
-    FREE_ON_EXIT char *output = shown_path(b, b->input->output);
+    FREE_ON_EXIT char *places = shown_places(b);
     progress_clear(&b->progress);
-    fprintf(b->lines, "%s  is there already, skipped (-f does it again)\n", output);
+    fprintf(b->lines, "%s  is there already, skipped (-f does it again)\n", places);
     fflush(b->lines);
+}
+
+/* Some of several results: writing the rest would mix two runs, or write over what is no result at all. */
+static void tell_partly_there(struct batch *b, unsigned there)
+{
+    FREE_ON_EXIT char *path = out_path(&b->aim, there), *shown = shown_path(b, path);
+    FREE_ON_EXIT char *places = shown_places(b);
+    FREE_ON_EXIT char *why =
+        mem_printf("%s is there already, but not all of %s; -f does them all again", shown, places);
+    tell_failure(b, why);
 }
 
 /* Once a batch: what a better network would have taken. */
@@ -126,26 +152,55 @@ static void tell_network(struct batch *b, const struct result *r)
     fprintf(stderr, "limner: %s; --quality best runs it all the same\n", r->reason);
 }
 
-static void tell_done(struct batch *b, const struct result *r)
+/* What the model saw is told where it is what became the result. */
+static void tell_sizes(struct batch *b, const struct result *r, const struct result_output *out)
 {
     const char *times = b->utf8 ? "×" : "x", *arrow = b->utf8 ? "→" : "->";
-    const struct result_output *out = &r->output[0];
-    b->done++;
-    progress_clear(&b->progress);
-    if (quiet(b))
-        return;
-    FREE_ON_EXIT char *output = shown_path(b, b->input->output);
-    fprintf(b->lines, "%s  %u%s%u %s ", output, r->original_width, times, r->original_height, arrow);
-    if (r->prescaled)
+    bool composed = b->config->args->feature->step != FEATURE_NONE;
+    fprintf(b->lines, "  %u%s%u %s ", r->original_width, times, r->original_height, arrow);
+    if (r->prescaled && !composed)
         fprintf(b->lines, "shrunk to %u%s%u %s ", r->prescaled_width, times, r->prescaled_height, arrow);
     if (out->width)
         fprintf(b->lines, "%u%s%u", out->width, times, out->height);
     else
         fputs("done", b->lines);
-    fprintf(b->lines, "  %s  %.1f s\n", r->network ? r->network : r->model,
-            seconds_since(b, b->pace.image_ns));
+}
+
+static void tell_done(struct batch *b, const struct result *r)
+{
+    b->done++;
+    progress_clear(&b->progress);
+    if (quiet(b))
+        return;
+    for (unsigned i = 0; i < r->output_count; i++) {
+        FREE_ON_EXIT char *path = out_path(&b->aim, i + 1), *shown = shown_path(b, path);
+        fputs(shown, b->lines);
+        tell_sizes(b, r, &r->output[i]);
+        fprintf(b->lines, "  %s", r->network ? r->network : r->model);
+        if (i + 1 == r->output_count) /* of all */
+            fprintf(b->lines, "  %.1f s", seconds_since(b, b->pace.image_ns));
+        fputc('\n', b->lines);
+    }
     fflush(b->lines);
     tell_network(b, r);
+}
+
+/* An error of a further picture names that too. */
+static void tell_error(struct batch *b, const struct error *e)
+{
+    const char *reason = *e->reason ? e->reason : err_row(e->code)->message;
+    const struct feature_args *args = b->config->args;
+    size_t count;
+    const struct image_row *images = feature_images(args->feature, &count);
+    for (size_t i = 1; i < count; i++) {
+        if (!args->picture[i] || strcmp(e->field, images[i].field) != 0)
+            continue;
+        FREE_ON_EXIT char *name = input_shown_name(args->picture[i], b->utf8);
+        FREE_ON_EXIT char *why = mem_printf("--%s %s: %s", images[i].field, name, reason);
+        tell_failure(b, why);
+        return;
+    }
+    tell_failure(b, reason);
 }
 
 static void tell_end(struct batch *b)
@@ -180,7 +235,7 @@ static void answered(struct request *req)
         pace_image_end(&b->pace, loop_now_ns(b->svc->loop));
         tell_done(b, result);
     } else if (!b->interrupted) {
-        tell_failure(b, *req->err.reason ? req->err.reason : err_row(req->err.code)->message);
+        tell_error(b, &req->err);
     }
     b->req = NULL;
     loop_post(b->svc->loop, &b->next, start_next);
@@ -200,55 +255,103 @@ static const struct client_ops batch_client = {
 
 /* ---- one after another ---- */
 
+/* Type and quality of a result are said by its place and by an option. */
+static const char *field_value(const struct batch *b, struct request *req, const struct param_row *row,
+                               const char *value)
+{
+    if (strcmp(row->name, "output_format") == 0)
+        return image_extension(b->aim.type);
+    if (strcmp(row->name, "output_quality") == 0)
+        return arena_printf(&req->arena, "%d", b->aim.quality);
+    return value;
+}
+
 static void add_fields(const struct batch *b, struct request *req)
 {
     const struct params *params = &b->config->args->params;
     size_t count;
     const struct param_row *rows = feature_params(b->config->args->feature, &count);
     for (size_t i = 0; i < count; i++)
-        request_add_field(req, rows[i].name, params->value[i]);
+        request_add_field(req, rows[i].name, field_value(b, req, &rows[i], params->value[i]));
+}
+
+static void add_pictures(const struct batch *b, struct request *req, struct blob *bytes)
+{
+    req->receive.body[0] = body_from_blob(b->svc->spool, bytes);
+    for (unsigned i = 1; i < IMAGES_MAX; i++)
+        if (b->config->picture[i])
+            req->receive.body[i] = body_from_blob(b->svc->spool, b->config->picture[i]);
+    req->receive.complete = true;
 }
 
 static void start_request(struct batch *b, struct blob *bytes)
 {
     char id[UUID_TEXT];
     uuid_make(id);
-    const struct input *input = b->input;
     const struct feature *f = b->config->args->feature;
-    uint64_t now = loop_now_ns(b->svc->loop);
-    struct out_aim aim = {input->output, input->type, (int)b->svc->opt->output_quality};
-    out_store_aim(b->config->store, &aim);
+    out_store_aim(b->config->store, &b->aim);
     metrics_arrived(b->svc->metrics, f);
-    struct request *req = request_new(b->svc, f, id, &batch_client, b, now);
+    struct request *req = request_new(b->svc, f, id, &batch_client, b, loop_now_ns(b->svc->loop));
     add_fields(b, req);
-    req->wanted = input->type;
-    req->receive.body = body_from_blob(b->svc->spool, bytes);
-    req->receive.complete = true;
+    add_pictures(b, req, bytes);
+    req->wanted = b->aim.type;
     b->req = req;
     request_start(req); /* may be over already when this returns */
     draw(b);
 }
 
-static bool output_exists(const struct input *input)
+/* How many of the results are there, and the number of one that is. */
+static unsigned count_existing(const struct out_aim *aim, unsigned *ret_one)
 {
-    struct stat st;
-    return strcmp(input->output, "-") != 0 && stat(input->output, &st) == 0 && S_ISREG(st.st_mode);
+    unsigned there = 0;
+    for (unsigned n = 1; n <= aim->count && strcmp(aim->path, "-") != 0; n++) {
+        FREE_ON_EXIT char *path = out_path(aim, n);
+        struct stat st;
+        if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+            continue;
+        there++;
+        *ret_one = n;
+    }
+    return there;
+}
+
+/* True, and told, when there is something that is not to be written over. */
+static bool stands_in_the_way(struct batch *b)
+{
+    unsigned one = 0, there = b->config->args->force ? 0 : count_existing(&b->aim, &one);
+    if (there == 0)
+        return false;
+    if (there == b->aim.count)
+        tell_skipped(b);
+    else
+        tell_partly_there(b, one);
+    return true;
+}
+
+static void take_aim(struct batch *b, const struct input *input)
+{
+    const struct feature_args *args = b->config->args;
+    b->aim = (struct out_aim){
+        .path = input->output,
+        .prefix = args->prefix,
+        .type = input->type,
+        .quality = (int)b->svc->opt->output_quality,
+        .count = args->results,
+    };
+    free(b->name);
+    b->name = input_shown_name(input->path, b->utf8);
 }
 
 /* True when a request runs now. */
 static bool begin(struct batch *b, const struct input *input)
 {
-    b->input = input;
-    free(b->name);
-    b->name = strcmp(input->path, "-") == 0 ? mem_strdup("standard input") : text_clean(input->path, b->utf8);
+    take_aim(b, input);
     if (input->problem) {
         tell_failure(b, input->problem);
         return false;
     }
-    if (!b->config->args->force && output_exists(input)) {
-        tell_skipped(b);
+    if (stands_in_the_way(b))
         return false;
-    }
     BLOB_ON_EXIT struct blob *bytes = NULL;
     struct error e;
     pace_image_begin(&b->pace, loop_now_ns(b->svc->loop));

@@ -11,6 +11,7 @@ struct batch_config {
     struct store *store; /* of out_store_new; begun */
     const struct feature_args *args;
     const struct inputs *inputs;
+    struct blob *const *picture; /* IMAGES_MAX: the further pictures, for every input; NULL: not given */
 };
 
 /* Runs the app until all is done or a signal came, and tells how each picture went: done and skipped ones on

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "app.h"
@@ -80,6 +81,13 @@ int cli_config_load(struct config *c, int *argc, char **argv)
         fprintf(stderr, "limner: %s\n", e.reason);
         return r;
     }
-    log_setup((enum log_level)c->opt.log_level, c->opt.node_env == ENV_PRODUCTION);
+    log_setup((enum log_level)c->opt.log_level, strcasecmp(c->opt.node_env, "production") == 0);
     return 0;
+}
+
+const char *cli_reach(const char *host)
+{
+    if (strcmp(host, "0.0.0.0") == 0 || !*host)
+        return "127.0.0.1";
+    return strcmp(host, "::") == 0 ? "::1" : host;
 }

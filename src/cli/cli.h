@@ -28,4 +28,6 @@ const struct command *cli_find(const char *name); /* NULL: there is none */
 /* Options from .env, the environment and the flags in argv[1…]; what is no option's flag stays in argv, in
  * order, and *argc counts it. Says what is wrong on standard error and returns a negative code. */
 int cli_config_load(struct config *c, int *argc, char **argv) MUST_CHECK;
+/* Where a gateway that listens on host is reached from here. */
+const char *cli_reach(const char *host);
 int cli_usage(const char *fmt, ...) PRINTF(1, 2); /* prints, returns EXIT_USAGE */

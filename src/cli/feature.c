@@ -1,4 +1,4 @@
-/* limner clarity, enhance, beautify: the pipeline without a gateway. */
+/* limner clarity, enhance, beautify, upscale, style, replace-bg, relight: the pipeline without a gateway. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,39 +6,110 @@
 
 #include "app.h"
 #include "base/check.h"
+#include "base/mem.h"
 #include "cli/batch.h"
 #include "cli/cli.h"
 #include "cli/out_store.h"
 #include "cli/solo.h"
+#include "cli/text.h"
 #include "local/local.h"
 
-/* What every picture would fail for is said once, before the first. */
-static int check_provider(struct app *app, const struct config *config, struct error *e)
+/* What one run of the command has beside its arguments. */
+struct job {
+    const struct config *config;
+    const struct feature_args *args;
+    struct inputs inputs;
+    struct blob *picture[IMAGES_MAX]; /* further ones, for every input */
+};
+
+static void job_release(struct job *j)
 {
-    if (config->opt.providers == PROVIDERS_INSTANT)
-        return 0;
-    return local_available(app_local(app), e);
+    inputs_release(&j->inputs);
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        blob_unref(j->picture[i]);
 }
 
-static int run(const struct config *config, const struct feature_args *args, const struct inputs *inputs)
+/* ---- what every picture would fail for is said once, before the first ---- */
+
+static int check_provider(struct app *app, const struct feature *f, struct error *e)
 {
-    struct error e = {0};
+    const struct services *svc = app_services(app);
+    const struct feature *runs = f->step == FEATURE_NONE ? f : &features[f->step];
+    struct error first = {0};
+    for (unsigned i = 0; i < svc->provider_count; i++) {
+        struct provider *p = svc->provider[i];
+        struct error why = {0};
+        if (p->ops->available(p, runs, &why) == 0)
+            return 0;
+        if (first.code == ERR_NONE)
+            first = why;
+    }
+    *e = first;
+    return -(int)e->code;
+}
+
+static int tell_problem(const char *path, const struct error *e)
+{
+    FREE_ON_EXIT char *name = input_shown_name(path, text_utf8_ok());
+    fprintf(stderr, "limner: %s: %s\n", name, e->reason);
+    return -(int)e->code;
+}
+
+static int read_pictures(struct job *j)
+{
+    for (unsigned i = 0; i < IMAGES_MAX; i++) {
+        const char *path = j->args->picture[i];
+        struct error e;
+        if (path && input_read_path(path, &j->picture[i], &e) < 0)
+            return tell_problem(path, &e);
+    }
+    return 0;
+}
+
+static int check_pictures(const struct job *j)
+{
+    const struct image_limits limits = image_limits_of(&j->config->opt);
+    for (unsigned i = 0; i < IMAGES_MAX; i++) {
+        struct image_info info;
+        struct error e;
+        if (j->picture[i] && image_probe(j->picture[i], &limits, &info, &e) < 0)
+            return tell_problem(j->args->picture[i], &e);
+    }
+    return 0;
+}
+
+/* ---- the run ---- */
+
+static int tell_usage(const struct feature *f, const char *what)
+{
+    fprintf(stderr, "limner: %s\nTry: limner %s --help\n", what, f->command);
+    return EXIT_USAGE;
+}
+
+static int run_app(struct app *app, struct store *store, const struct job *j)
+{
+    struct error e;
+    if (check_provider(app, j->args->feature, &e) < 0) {
+        fprintf(stderr, "limner: cannot start: %s\n", e.reason);
+        return EXIT_FAILED;
+    }
+    if (check_pictures(j) < 0)
+        return EXIT_FAILED;
+    const struct batch_config batch = {app, store, j->args, &j->inputs, j->picture};
+    out_store_begin(store, app_services(app)->loop);
+    return batch_run(&batch);
+}
+
+static int run(const struct job *j)
+{
+    struct error e;
     struct app *app = NULL;
     struct app_wants wants = {.store = out_store_new()};
-    int r = app_new(config, &wants, &app, &e);
-    if (r == 0)
-        r = check_provider(app, config, &e);
-    int code = EXIT_FAILED;
-    if (r == 0) {
-        const struct batch_config batch = {app, wants.store, args, inputs};
-        out_store_begin(wants.store, app_services(app)->loop);
-        if (params_bool(&args->params, "faceEnhance") && !args->quiet)
-            fputs("limner: the local networks do not treat faces apart; --face-enhance changes nothing\n",
-                  stderr);
-        code = batch_run(&batch);
-    } else {
+    if (app_new(j->config, &wants, &app, &e) < 0) {
         fprintf(stderr, "limner: cannot start: %s\n", e.reason);
+        return EXIT_FAILED;
     }
+    int code = run_app(app, wants.store, j);
     app_free(app);
     return code;
 }
@@ -46,18 +117,26 @@ static int run(const struct config *config, const struct feature_args *args, con
 static int run_args(const struct config *config, const struct feature_args *args)
 {
     struct error e = {0};
-    struct inputs inputs;
+    struct job job = {.config = config, .args = args};
     if (strcmp(args->output, "-") == 0 && isatty(STDOUT_FILENO))
-        return cli_usage("a picture is nothing for a terminal: send standard output to a file or a pipe");
-    int r = inputs_expand(args->input, args->input_count, args->output, &inputs, &e);
+        return tell_usage(args->feature,
+                          "a picture is nothing for a terminal: send standard output to a file or a pipe");
+    const struct inputs_wanted wanted = {
+        .path = args->input,
+        .count = args->input_count,
+        .output = args->output,
+        .usual = args->usual,
+        .several = args->results > 1,
+    };
+    int r = inputs_expand(&wanted, &job.inputs, &e);
     if (r == -ERR_VALIDATION)
-        return cli_usage("%s", e.reason);
+        return tell_usage(args->feature, e.reason);
     if (r < 0) {
         fprintf(stderr, "limner: %s\n", e.reason);
         return EXIT_FAILED;
     }
-    int code = run(config, args, &inputs);
-    inputs_release(&inputs);
+    int code = read_pictures(&job) == 0 ? run(&job) : EXIT_FAILED;
+    job_release(&job);
     return code;
 }
 
@@ -73,7 +152,7 @@ int cli_feature(int argc, char **argv)
     struct feature_args args;
     int code = EXIT_DONE;
     if (feature_args_parse(f, argc, argv, &args, &e) < 0) {
-        code = cli_usage("%s", e.reason);
+        code = tell_usage(f, e.reason);
     } else {
         if (args.help)
             feature_args_help(f);

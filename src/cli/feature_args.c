@@ -1,14 +1,14 @@
 #include "cli/feature_args.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
+#include "cli/inputs.h"
 
 struct reader {
     struct feature_args *args;
+    bool writes; /* results, which go somewhere */
     int argc;
     char **argv;
     int at; /* the next argument */
@@ -17,24 +17,35 @@ struct reader {
 
 /* ---- names ---- */
 
-/* Same letters, whatever dashes, underlines and case: --face-enhance is faceEnhance. */
-static bool same_name(const char *flag, size_t len, const char *name)
+enum likeness { UNLIKE, BEGINS, SAME };
+
+static const char *skip_joints(const char *at, const char *end)
 {
-    const char *end = flag + len;
+    while (at < end && strchr("-_ ", *at))
+        at++;
+    return at;
+}
+
+/* By letters, whatever dashes, underlines, blanks and case: --face-enhance is faceEnhance. */
+static enum likeness compare(const char *word, size_t len, const char *name, size_t name_len)
+{
+    const char *end = word + len, *name_end = name + name_len;
     for (;;) {
-        while (flag < end && (*flag == '-' || *flag == '_'))
-            flag++;
-        while (*name == '-' || *name == '_')
-            name++;
-        if (flag == end || !*name)
-            return flag == end && !*name;
-        if (tolower((unsigned char)*flag++) != tolower((unsigned char)*name++))
-            return false;
+        word = skip_joints(word, end);
+        name = skip_joints(name, name_end);
+        if (word == end)
+            return name == name_end ? SAME : BEGINS;
+        if (name == name_end || tolower((unsigned char)*word++) != tolower((unsigned char)*name++))
+            return UNLIKE;
     }
 }
 
-/* faceEnhance, face_enhance → face-enhance */
-static void put_flag_name(struct buf *out, const char *name)
+static bool same_name(const char *flag, size_t len, const char *name)
+{
+    return compare(flag, len, name, strlen(name)) == SAME;
+}
+
+void feature_flag_name(struct buf *out, const char *name)
 {
     for (; *name; name++) {
         bool large = isupper((unsigned char)*name);
@@ -43,31 +54,56 @@ static void put_flag_name(struct buf *out, const char *name)
     }
 }
 
+/* The rest means nothing here: there are no links, and quality is an option, OUTPUT_QUALITY. */
+bool feature_flag_wanted(const struct param_row *row)
+{
+    return !row->link_only && strcmp(row->name, "output_quality") != 0;
+}
+
 static const struct param_row *find_param(const struct feature *f, const char *flag, size_t len)
 {
     size_t count;
     const struct param_row *rows = feature_params(f, &count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (!feature_flag_wanted(&rows[i]))
+            continue;
         if (same_name(flag, len, rows[i].name) ||
             (rows[i].other_name && same_name(flag, len, rows[i].other_name)))
             return &rows[i];
+    }
     return NULL;
+}
+
+/* Its number; 0, which is an input's, if there is none. */
+static size_t find_picture(const struct feature *f, const char *flag, size_t len)
+{
+    size_t count;
+    const struct image_row *rows = feature_images(f, &count);
+    for (size_t i = 1; i < count; i++)
+        if (same_name(flag, len, rows[i].field))
+            return i;
+    return 0;
 }
 
 static int unknown_flag(const struct reader *r, const char *flag)
 {
     const struct feature *f = r->args->feature;
     BUF_ON_EXIT struct buf known;
-    buf_init(&known, 512);
+    buf_init(&known, 1024);
     size_t count;
+    const struct image_row *images = feature_images(f, &count);
+    for (size_t i = 1; i < count; i++)
+        buf_printf(&known, ", --%s", images[i].field);
     const struct param_row *rows = feature_params(f, &count);
     for (size_t i = 0; i < count; i++) {
+        if (!feature_flag_wanted(&rows[i]))
+            continue;
         buf_puts(&known, ", --");
-        put_flag_name(&known, rows[i].name);
+        feature_flag_name(&known, rows[i].name);
     }
     return error_set(r->e, ERR_VALIDATION,
-                     "%s does not know %.40s; it takes -o, -f, -q%s and the options of limner config",
-                     f->command, flag, buf_text(&known));
+                     "%s does not know %.40s; it takes %s-q%s and the options of limner config", f->command,
+                     flag, r->writes ? "-o, -f, " : "", buf_text(&known));
 }
 
 /* ---- reading ---- */
@@ -81,16 +117,51 @@ static int take_value(struct reader *r, const char *flag, const char *rest, cons
     return 0;
 }
 
+/* The whole word of a choice that this is, or is the beginning of; as it stands if it is none or several. */
+static const char *whole_word(const struct param_row *row, const char *value, struct arena *a)
+{
+    const char *found = value;
+    unsigned begun = 0;
+    if (row->type != PARAM_TYPE_CHOICE)
+        return value;
+    for (const char *at = row->allowed; *at;) {
+        size_t item = strcspn(at, "|"), name = strcspn(at, "|=");
+        enum likeness like = compare(value, strlen(value), at, name);
+        if (like == SAME)
+            return arena_strndup(a, at, name);
+        if (like == BEGINS) {
+            begun++;
+            found = arena_strndup(a, at, name);
+        }
+        at += item + (at[item] == '|');
+    }
+    return begun == 1 ? found : value;
+}
+
+static int refuse_param(struct reader *r, const char *name, const char *reason)
+{
+    BUF_ON_EXIT struct buf flag;
+    buf_init(&flag, 128);
+    feature_flag_name(&flag, name);
+    return error_set(r->e, ERR_VALIDATION, "--%s: %s", buf_text(&flag), reason);
+}
+
 static int set_param(struct reader *r, const struct param_row *row, const char *flag, const char *value)
 {
     struct feature_args *args = r->args;
     struct error e;
+    size_t count;
     if (!value && row->type == PARAM_TYPE_BOOL)
         value = "true";
-    int result = take_value(r, flag, value, &value);
-    if (result == 0 && params_set(&args->params, &args->arena, row->name, value, &e) < 0)
-        result = error_set(r->e, ERR_VALIDATION, "--%s: %s", row->name, e.reason);
-    return result;
+    const char *word = NULL;
+    int result = take_value(r, flag, value, &word);
+    if (!word)
+        return result;
+    word = whole_word(row, word, &args->arena);
+    if (params_set(&args->params, &args->arena, row->name, word, &e) < 0)
+        return refuse_param(r, row->name, e.reason);
+    args->given[row - feature_params(args->feature, &count)] = true;
+    return 0;
 }
 
 static int long_flag(struct reader *r, const char *flag)
@@ -100,11 +171,14 @@ static int long_flag(struct reader *r, const char *flag)
     size_t len = value ? (size_t)(value - name) : strlen(name);
     value = value ? value + 1 : NULL;
     const struct param_row *row = find_param(args->feature, name, len);
+    size_t picture = find_picture(args->feature, name, len);
     if (row)
         return set_param(r, row, flag, value);
-    if (same_name(name, len, "output"))
+    if (picture > 0)
+        return take_value(r, flag, value, &args->picture[picture]);
+    if (r->writes && same_name(name, len, "output"))
         return take_value(r, flag, value, &args->output);
-    if (same_name(name, len, "force") && !value)
+    if (r->writes && same_name(name, len, "force") && !value)
         args->force = true;
     else if (same_name(name, len, "quiet") && !value)
         args->quiet = true;
@@ -119,9 +193,9 @@ static int long_flag(struct reader *r, const char *flag)
 static int short_flags(struct reader *r, const char *flag)
 {
     for (const char *at = flag + 1; *at; at++) {
-        if (*at == 'o')
+        if (r->writes && *at == 'o')
             return take_value(r, "-o", at[1] ? at + 1 : NULL, &r->args->output);
-        if (*at == 'f')
+        if (r->writes && *at == 'f')
             r->args->force = true;
         else if (*at == 'q')
             r->args->quiet = true;
@@ -151,21 +225,118 @@ static int read_arguments(struct reader *r)
     return 0;
 }
 
-int feature_args_parse(const struct feature *f, int argc, char **argv, struct feature_args *ret,
-                       struct error *e)
+/* ---- what the arguments mean together ---- */
+
+static bool is_given(const struct feature_args *args, const char *name, size_t len)
+{
+    size_t count;
+    const struct param_row *rows = feature_params(args->feature, &count);
+    for (size_t i = 0; i < count; i++)
+        if (strlen(rows[i].name) == len && strncmp(rows[i].name, name, len) == 0)
+            return args->given[i];
+    return false;
+}
+
+/* "mode=replace" */
+static int set_pair(struct reader *r, const char *pair)
+{
+    struct arena *a = &r->args->arena;
+    const char *name = arena_strndup(a, pair, strcspn(pair, "="));
+    return params_set(&r->args->params, a, name, pair + strlen(name) + 1, r->e);
+}
+
+/* A further picture and the parameter that asks for it: one follows from the other, and both must agree. */
+static int settle_picture(struct reader *r, const struct image_row *row, const char *file)
+{
+    size_t name = row->when ? strcspn(row->when, "=") : 0;
+    bool said = name > 0 && is_given(r->args, row->when, name);
+    if (!said && name > 0)
+        return set_pair(r, file ? row->when : row->without);
+    bool needed = params_match(&r->args->params, row->when);
+    if (needed && !file)
+        return error_set(r->e, ERR_VALIDATION, "%s is missing: say --%s FILE", row->about, row->field);
+    if (!needed && file)
+        return error_set(r->e, ERR_VALIDATION, "--%s goes with --%.*s %s only", row->field, (int)name,
+                         row->when, row->when + name + 1);
+    return 0;
+}
+
+static int settle_pictures(struct reader *r)
+{
+    size_t count, standard = 0;
+    const struct image_row *rows = feature_images(r->args->feature, &count);
+    for (size_t i = 1; i < count; i++) {
+        const char *file = r->args->picture[i];
+        int result = settle_picture(r, &rows[i], file);
+        if (result < 0)
+            return result;
+        standard += file && strcmp(file, "-") == 0;
+    }
+    for (size_t i = 0; i < r->args->input_count; i++)
+        standard += strcmp(r->args->input[i], "-") == 0;
+    return standard > 1 ? error_set(r->e, ERR_VALIDATION, "standard input can be read only once") : 0;
+}
+
+static enum image_type type_of_word(const char *word)
+{
+    for (int t = IMAGE_UNKNOWN + 1; t < IMAGE_TYPE_COUNT; t++)
+        if (strcmp(word, image_extension((enum image_type)t)) == 0)
+            return (enum image_type)t;
+    return IMAGE_UNKNOWN;
+}
+
+/* What is transparent, and what a field says of the type, if the output's name says nothing. */
+static int settle_type(struct reader *r)
+{
+    struct feature_args *args = r->args;
+    enum image_type said = input_type_of_name(args->output);
+    if (strcmp(params_text(&args->params, "mode"), "remove") == 0)
+        args->usual = IMAGE_PNG;
+    if (!is_given(args, "output_format", strlen("output_format")))
+        return 0;
+    args->usual = type_of_word(params_text(&args->params, "output_format"));
+    if (said != IMAGE_UNKNOWN && said != args->usual)
+        return error_set(r->e, ERR_VALIDATION, "--output-format %s and -o %.120s do not go together",
+                         params_text(&args->params, "output_format"), args->output);
+    return 0;
+}
+
+static int settle(struct reader *r)
+{
+    struct feature_args *args = r->args;
+    const char *command = args->feature->command;
+    if (args->help)
+        return 0;
+    if (args->input_count == 0 && !r->writes)
+        return error_set(r->e, ERR_VALIDATION, "name a picture or a folder");
+    if (args->input_count == 0)
+        return error_set(r->e, ERR_VALIDATION, "%s needs a picture or a folder: limner %s INPUT… -o OUT",
+                         command, command);
+    struct error missing;
+    if (params_check(&args->params, &missing) < 0)
+        return refuse_param(r, missing.field, missing.reason);
+    if (r->writes && !args->output)
+        return error_set(r->e, ERR_VALIDATION,
+                         "where should the result go? Say -o FILE or -o FOLDER (-o - for standard output)");
+    int result = settle_pictures(r);
+    if (result == 0 && r->writes)
+        result = settle_type(r);
+    args->prefix = params_prefix(&args->params, &args->arena);
+    args->results = (unsigned)params_int(&args->params, "number_of_images", 1);
+    return result;
+}
+
+static int parse(const struct feature *f, bool writes, int argc, char **argv, struct feature_args *ret,
+                 struct error *e)
 {
     struct feature_args args = {.feature = f};
-    struct reader r = {&args, argc, argv, 1, e};
+    struct reader r = {&args, writes, argc, argv, 1, e};
     arena_init(&args.arena);
     params_init(&args.params, f);
     args.input = arena_alloc(&args.arena, (size_t)argc * sizeof(*args.input));
     int result = read_arguments(&r);
-    if (result == 0 && !args.help && args.input_count == 0)
-        result = error_set(e, ERR_VALIDATION, "%s needs a picture or a folder: limner %s INPUT… -o OUT",
-                           f->command, f->command);
-    if (result == 0 && !args.help && !args.output)
-        result = error_set(e, ERR_VALIDATION,
-                           "where should the result go? Say -o FILE or -o FOLDER (-o - for standard output)");
+    if (result == 0)
+        result = settle(&r);
     if (result < 0) {
         feature_args_release(&args);
         return result;
@@ -174,43 +345,19 @@ int feature_args_parse(const struct feature *f, int argc, char **argv, struct fe
     return 0;
 }
 
+int feature_args_parse(const struct feature *f, int argc, char **argv, struct feature_args *ret,
+                       struct error *e)
+{
+    return parse(f, true, argc, argv, ret, e);
+}
+
+int feature_args_parse_question(const struct feature *f, int argc, char **argv, struct feature_args *ret,
+                                struct error *e)
+{
+    return parse(f, false, argc, argv, ret, e);
+}
+
 void feature_args_release(struct feature_args *args)
 {
     arena_release(&args->arena);
-}
-
-/* ---- help ---- */
-
-static void print_param(const struct param_row *row)
-{
-    BUF_ON_EXIT struct buf flag;
-    buf_init(&flag, 128);
-    buf_puts(&flag, "--");
-    put_flag_name(&flag, row->name);
-    FREE_ON_EXIT char *range = mem_printf("%d to %d", row->least, row->most);
-    const char *allowed = row->type == PARAM_TYPE_CHOICE ? row->allowed
-                          : row->type == PARAM_TYPE_INT  ? range
-                                                         : "yes or no";
-    bool tell = *row->initial && row->type != PARAM_TYPE_BOOL;
-    printf("      %-20s %s (%s%s%s)\n", buf_text(&flag), row->about, allowed, tell ? "; usual: " : "",
-           tell ? row->initial : "");
-}
-
-void feature_args_help(const struct feature *f)
-{
-    size_t count;
-    const struct param_row *rows = feature_params(f, &count);
-    printf(
-        "limner %s INPUT… -o OUT: %s\n\n"
-        "INPUT is a picture (JPEG, PNG, WebP, AVIF), a folder of them, or - for standard input.\n"
-        "OUT is a file for one picture, a folder for several or for a folder, or - for standard output.\n"
-        "A JPEG stays a JPEG, anything else becomes a PNG; -o name.jpg, .png or .webp decides otherwise.\n\n"
-        "  -o, --output PATH        where the result goes; folders are made\n",
-        f->command, f->about);
-    for (size_t i = 0; i < count; i++)
-        print_param(&rows[i]);
-    puts("  -f, --force              do again what is there already\n"
-         "  -q, --quiet              no progress, errors only\n"
-         "\nEvery option of `limner config` is also a flag.\n"
-         "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 some inputs failed, 130 interrupted.");
 }

@@ -1,16 +1,25 @@
-/* feature_args.h: the arguments of clarity, enhance and beautify. Flags for parameters come from the
- * feature's rows (faceEnhance is --face-enhance or --faceEnhance). */
+/* feature_args.h: the arguments of clarity, replace-bg, relight, … Flags for parameters and further pictures
+ * come from the feature's rows (faceEnhance is --face-enhance or --faceEnhance). Words of a choice may be
+ * shortened, and are taken in any case and with dashes for blanks: --light-source left is Left Light. */
 #pragma once
 
 #include <stdbool.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
+#include "imaging/imaging.h"
 #include "tables/features.h"
 
 struct feature_args {
     const struct feature *feature;
-    struct params params; /* canonical */
+    struct params params;   /* canonical */
+    bool given[PARAMS_MAX]; /* by a flag, in row order */
+    const char
+        *picture[IMAGES_MAX]; /* files of the further pictures, in row order; [0]: NULL, it is an input */
     const char *output;
+    const char *prefix;    /* of the results' keys */
+    enum image_type usual; /* of results whose place does not say; IMAGE_UNKNOWN: as the input */
+    unsigned results;      /* of each input */
     bool force, quiet;
     bool help;          /* it was asked for; nothing else is set */
     const char **input; /* input_count of argv's */
@@ -21,6 +30,14 @@ struct feature_args {
 /* VALIDATION with what is wrong, in words for the user. argv must outlive args. */
 int feature_args_parse(const struct feature *f, int argc, char **argv, struct feature_args *ret,
                        struct error *e) MUST_CHECK;
+/* The same of a command that only asks: nothing is written, so -o and -f mean nothing. */
+int feature_args_parse_question(const struct feature *f, int argc, char **argv, struct feature_args *ret,
+                                struct error *e) MUST_CHECK;
 void feature_args_release(struct feature_args *args);
 
+/* feature_help.c */
 void feature_args_help(const struct feature *f); /* prints */
+
+/* What the two share. */
+bool feature_flag_wanted(const struct param_row *row);     /* it is a flag of a command */
+void feature_flag_name(struct buf *out, const char *name); /* face_enhance → face-enhance */

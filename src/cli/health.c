@@ -15,14 +15,6 @@
 
 enum { REPLY_MAX = 64 << 10, WAIT_S = 5 };
 
-/* Where a gateway that listens on host is reached from here. */
-static const char *address_of(const char *host)
-{
-    if (strcmp(host, "0.0.0.0") == 0 || !*host)
-        return "127.0.0.1";
-    return strcmp(host, "::") == 0 ? "::1" : host;
-}
-
 /* fd or -errno */
 static int open_connection(const struct addrinfo *a)
 {
@@ -98,7 +90,7 @@ static int check(const struct options *opt)
 {
     char port[16];
     snprintf(port, sizeof(port), "%d", (int)opt->port);
-    const char *host = address_of(opt->host);
+    const char *host = cli_reach(opt->host);
     FREE_ON_EXIT char *where = mem_printf("%s:%s", host, port);
     BUF_ON_EXIT struct buf reply;
     buf_init(&reply, REPLY_MAX);

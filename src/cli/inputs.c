@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "cli/text.h"
 
 #define INPUT_MAX_BYTES ((size_t)512 << 20)
 
@@ -25,7 +26,8 @@ struct place {
     bool exists; /* output is there: its id follows */
     dev_t device;
     ino_t inode;
-    enum image_type type; /* asked for by the output's extension */
+    enum image_type type; /* asked for by the output's extension, or else usual */
+    bool several;         /* results of one picture */
     void *names;          /* tree of the outputs given so far */
     struct inputs *list;
 };
@@ -104,18 +106,27 @@ static int read_all(int fd, const char *path, struct blob **ret, struct error *e
     return 0;
 }
 
-int input_read(const struct input *in, struct blob **ret, struct error *e)
+int input_read_path(const char *path, struct blob **ret, struct error *e)
 {
-    if (in->bytes) {
-        *ret = blob_ref(in->bytes);
-        return 0;
-    }
-    if (strcmp(in->path, "-") == 0)
-        return read_all(STDIN_FILENO, in->path, ret, e);
-    CLOSE_ON_EXIT int fd = open(in->path, O_RDONLY | O_CLOEXEC);
+    if (strcmp(path, "-") == 0)
+        return read_all(STDIN_FILENO, path, ret, e);
+    CLOSE_ON_EXIT int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return error_set(e, ERR_VALIDATION, "Cannot be opened: %s", strerror(errno));
-    return read_all(fd, in->path, ret, e);
+    return read_all(fd, path, ret, e);
+}
+
+int input_read(const struct input *in, struct blob **ret, struct error *e)
+{
+    if (!in->bytes)
+        return input_read_path(in->path, ret, e);
+    *ret = blob_ref(in->bytes);
+    return 0;
+}
+
+char *input_shown_name(const char *path, bool utf8)
+{
+    return strcmp(path, "-") == 0 ? mem_strdup("standard input") : text_clean(path, utf8);
 }
 
 static enum image_type sniff(const struct input *in)
@@ -189,7 +200,8 @@ static void add_picture(struct place *place, const char *path, const char *name,
     in->type = place->type;
     if (in->type == IMAGE_UNKNOWN)
         in->type = sniff(in) == IMAGE_JPEG ? IMAGE_JPEG : IMAGE_PNG;
-    in->output = place->folder ? name_output(place, name, in->type) : mem_strdup(place->output);
+    if (place->output)
+        in->output = place->folder ? name_output(place, name, in->type) : mem_strdup(place->output);
 }
 
 /* ---- folders ---- */
@@ -255,24 +267,43 @@ static bool is_folder(const char *path)
     return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int check_standard_streams(const char *const *paths, size_t count, const char *output, struct error *e)
+static int check_standard_streams(const struct inputs_wanted *wanted, struct error *e)
 {
     size_t standard = 0;
-    for (size_t i = 0; i < count; i++)
-        standard += strcmp(paths[i], "-") == 0;
+    for (size_t i = 0; i < wanted->count; i++)
+        standard += strcmp(wanted->path[i], "-") == 0;
     if (standard > 1)
         return error_set(e, ERR_VALIDATION, "standard input can be read only once");
-    if (strcmp(output, "-") == 0 && (count > 1 || is_folder(paths[0])))
+    if (!wanted->output || strcmp(wanted->output, "-") != 0)
+        return 0;
+    if (wanted->count > 1 || is_folder(wanted->path[0]))
         return error_set(e, ERR_VALIDATION, "standard output takes one picture; give a folder with -o");
+    if (wanted->several)
+        return error_set(e, ERR_VALIDATION,
+                         "standard output takes one picture, and several were asked for; give a file or a "
+                         "folder with -o");
     return 0;
 }
 
 static int check_file_type(struct place *place, struct error *e)
 {
-    place->type = input_type_of_name(place->output);
+    enum image_type type = input_type_of_name(place->output);
     const char *extension = extension_of(place->output);
-    if (place->type == IMAGE_AVIF || (place->type == IMAGE_UNKNOWN && *extension))
+    if (type == IMAGE_AVIF || (type == IMAGE_UNKNOWN && *extension))
         return error_set(e, ERR_VALIDATION, "limner writes .jpg, .png and .webp, not .%.32s", extension);
+    if (type != IMAGE_UNKNOWN)
+        place->type = type;
+    return 0;
+}
+
+/* A device or a pipe: no folder is touched. */
+static int check_stream(const struct place *place, struct error *e)
+{
+    if (place->several)
+        return error_set(e, ERR_VALIDATION,
+                         "%.160s takes one picture, and several were asked for; give a file or a folder "
+                         "with -o",
+                         place->output);
     return 0;
 }
 
@@ -302,12 +333,12 @@ static int check_writable(const struct place *place, struct error *e)
     return 0;
 }
 
-static int find_place(struct place *place, const char *const *paths, size_t count, struct error *e)
+static int find_place(struct place *place, const struct inputs_wanted *wanted, struct error *e)
 {
     const char *output = place->output;
     struct stat st;
     bool folder_there = false;
-    if (strcmp(output, "-") == 0)
+    if (!output || strcmp(output, "-") == 0)
         return 0;
     if (stat(output, &st) == 0) {
         place->exists = true;
@@ -316,14 +347,15 @@ static int find_place(struct place *place, const char *const *paths, size_t coun
         folder_there = S_ISDIR(st.st_mode);
     }
     bool slash = output[strlen(output) - 1] == '/';
-    place->folder = folder_there || slash || count > 1 || is_folder(paths[0]);
+    place->folder = folder_there || slash || wanted->count > 1 || is_folder(wanted->path[0]);
     if (place->folder && place->exists && !folder_there)
         return error_set(e, ERR_VALIDATION, "%.160s is a file; a folder is needed for several results",
                          output);
     int r = place->folder ? 0 : check_file_type(place, e);
-    if (r < 0 || (place->exists && !folder_there && !S_ISREG(st.st_mode)))
-        return r; /* a device or a pipe: no folder is touched */
-    return check_writable(place, e);
+    if (r < 0)
+        return r;
+    bool stream = place->exists && !folder_there && !S_ISREG(st.st_mode);
+    return stream ? check_stream(place, e) : check_writable(place, e);
 }
 
 static void expand_one(struct place *place, const char *path, bool alone)
@@ -345,19 +377,24 @@ static void keep_name(void *name)
     (void)name; /* the list's */
 }
 
-int inputs_expand(const char *const *paths, size_t count, const char *output, struct inputs *ret,
-                  struct error *e)
+int inputs_expand(const struct inputs_wanted *wanted, struct inputs *ret, struct error *e)
 {
     struct inputs list = {0};
-    struct place place = {.output = output, .list = &list};
-    int r = *output ? check_standard_streams(paths, count, output, e)
-                    : error_set(e, ERR_VALIDATION, "the path after -o is empty");
+    struct place place = {
+        .output = wanted->output,
+        .type = wanted->usual,
+        .several = wanted->several,
+        .list = &list,
+    };
+    bool empty = wanted->output && !*wanted->output;
+    int r = empty ? error_set(e, ERR_VALIDATION, "the path after -o is empty")
+                  : check_standard_streams(wanted, e);
     if (r == 0)
-        r = find_place(&place, paths, count, e);
+        r = find_place(&place, wanted, e);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < count; i++)
-        expand_one(&place, paths[i], count == 1);
+    for (size_t i = 0; i < wanted->count; i++)
+        expand_one(&place, wanted->path[i], wanted->count == 1);
     tdestroy(place.names, keep_name);
     *ret = list;
     return 0;

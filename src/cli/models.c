@@ -25,6 +25,8 @@ static void add_row(struct table *t, const struct local_model *m, bool utf8)
     if (m->seconds_per_megapixel > 0)
         snprintf(speed, sizeof(speed), m->seconds_per_megapixel < 10 ? "%.1f s/MP" : "%.0f s/MP",
                  m->seconds_per_megapixel);
+    if (m->seconds > 0)
+        snprintf(speed, sizeof(speed), m->seconds < 0.1 ? "%.3f s" : "%.1f s", m->seconds);
     char **row = t->cell[t->rows++];
     row[0] = mem_strdup(m->name);
     row[1] = mem_strdup(size);
@@ -53,14 +55,14 @@ static void print_table(const struct table *t)
 static int list(const struct local *local)
 {
     static const char *const head[COLUMNS] = {"NETWORK", "SIZE", "LICENCE", "SPEED", "USE", "FILE"};
-    struct local_model models[MODELS_MAX];
-    unsigned count = MIN(local_describe(local, models, MODELS_MAX), (unsigned)MODELS_MAX);
+    struct local_model rows[MODELS_MAX];
+    unsigned count = MIN(local_describe(local, rows, MODELS_MAX), (unsigned)MODELS_MAX);
     struct table t = {.rows = 1};
     bool utf8 = text_utf8_ok();
     for (int c = 0; c < COLUMNS; c++)
         t.cell[0][c] = mem_strdup(head[c]);
     for (unsigned i = 0; i < count; i++)
-        add_row(&t, &models[i], utf8);
+        add_row(&t, &rows[i], utf8);
     print_table(&t);
     for (unsigned i = 0; i < t.rows; i++)
         for (int c = 0; c < COLUMNS; c++)
@@ -70,16 +72,16 @@ static int list(const struct local *local)
 
 static int verify(const struct local *local)
 {
-    struct local_model models[MODELS_MAX];
-    unsigned count = MIN(local_describe(local, models, MODELS_MAX), (unsigned)MODELS_MAX), wrong = 0;
+    struct local_model rows[MODELS_MAX];
+    unsigned count = MIN(local_describe(local, rows, MODELS_MAX), (unsigned)MODELS_MAX), wrong = 0;
     for (unsigned i = 0; i < count; i++) {
         struct error e = {0};
         bool ok = local_verify(local, i, &e) == 0;
         wrong += !ok;
         if (ok)
-            printf("%s  ok\n", models[i].name);
+            printf("%s  ok\n", rows[i].name);
         else
-            fprintf(stderr, "limner: %s: %s\n", models[i].name, e.reason);
+            fprintf(stderr, "limner: %s: %s\n", rows[i].name, e.reason);
     }
     return wrong ? EXIT_FAILED : EXIT_DONE;
 }

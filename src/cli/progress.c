@@ -96,7 +96,7 @@ static void make_parts(const struct progress_view *v, char part[PARTS][32])
     if (v->phase)
         snprintf(part[PART_WHAT], 32, "%s", v->phase);
     else
-        snprintf(part[PART_WHAT], 32, "tile %u/%u", v->done, v->total);
+        snprintf(part[PART_WHAT], 32, "%s %u/%u", v->part, v->done, v->total);
     text_clock(v->elapsed_s, clock, sizeof(clock));
     snprintf(part[PART_ELAPSED], 32, "%s", clock);
     if (v->left_s >= 0) {

@@ -32,8 +32,9 @@ double pace_left_s(const struct pace *p, unsigned images_after, uint64_t now_ns)
 struct progress_view {
     unsigned image, images; /* this is number image, from 1 */
     const char *name;       /* of the image; clean text */
-    unsigned done, total;   /* tiles; total 0: not known */
-    const char *phase;      /* in place of the tiles; NULL: the tiles */
+    unsigned done, total;   /* parts; total 0: not known */
+    const char *part;       /* what they are: "tile" */
+    const char *phase;      /* in place of the parts; NULL: the parts */
     double elapsed_s;       /* of this image */
     double left_s;          /* of all; negative: not known */
 };

@@ -46,9 +46,9 @@ static void set_limit(struct config *c, size_t offset)
 
 int solo_config_load(struct config *c, int *argc, char **argv)
 {
-    static const size_t limits[] = {offsetof(struct options, run_timeout_ms),
-                                    offsetof(struct options, store_timeout_ms),
-                                    offsetof(struct options, prescale_timeout_ms)};
+    static const size_t limits[] = {
+        offsetof(struct options, run_timeout_ms), offsetof(struct options, store_timeout_ms),
+        offsetof(struct options, prescale_timeout_ms), offsetof(struct options, compose_max_megapixels)};
     int r = cli_config_load(c, argc, argv);
     if (r < 0)
         return r;

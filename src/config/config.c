@@ -18,6 +18,15 @@ static void *field_of(struct options *opt, const struct option_row *row)
 
 static int refuse(const struct option_row *row, const char *value, struct error *e)
 {
+    if (row->type == OPTION_SIZE)
+        return error_set_field(e, ERR_VALIDATION, row->name,
+                               "%s=\"%.64s\": a size like 10mb is allowed, from %" PRId64 " to %" PRId64
+                               " bytes",
+                               row->name, value, row->least, row->most);
+    if (row->type == OPTION_NUM)
+        return error_set_field(e, ERR_VALIDATION, row->name,
+                               "%s=\"%.64s\": a number from %" PRId64 " to %" PRId64 " is allowed", row->name,
+                               value, row->least, row->most);
     if (row->type == OPTION_INT)
         return error_set_field(e, ERR_VALIDATION, row->name,
                                "%s=\"%.64s\": a whole number from %" PRId64 " to %" PRId64 "%s%s is allowed",
@@ -77,48 +86,109 @@ static int parse_url(struct arena *a, const char *value, const char **ret)
     return 0;
 }
 
+/* "2", "1.5"; no exponents, signs or words. end: behind it. */
+static int parse_decimal(const char *value, double *ret, const char **end)
+{
+    size_t len = strspn(value, "0123456789.");
+    char *stop;
+    double n = strtod(value, &stop);
+    if (len == 0 || stop != value + len || !(n < 1e18))
+        return -EINVAL;
+    *ret = n;
+    *end = stop;
+    return 0;
+}
+
+/* "10mb", "1.5 MB", "10485760": what Express takes for the same option. */
+static int parse_size(const char *value, int64_t *ret)
+{
+    static const char *const units[] = {"", "kb", "mb", "gb"};
+    const char *end;
+    double n;
+    if (parse_decimal(value, &n, &end) < 0)
+        return -EINVAL;
+    end += strspn(end, " ");
+    if (strcasecmp(end, "b") == 0)
+        end++;
+    for (unsigned i = 0; i < ARRAY_LEN(units); i++)
+        if (strcasecmp(end, units[i]) == 0) {
+            double bytes = n * (double)((int64_t)1 << 10 * i);
+            *ret = bytes < 1e18 ? (int64_t)bytes : INT64_MAX;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+static int parse_int(const char *value, int64_t *ret)
+{
+    char *end;
+    errno = 0;
+    *ret = strtoll(value, &end, 10);
+    return errno || end == value || *end ? -EINVAL : 0;
+}
+
+static int parse_number(const struct option_row *row, const char *value, void *field)
+{
+    const char *after;
+    double decimal;
+    if (row->type == OPTION_NUM) {
+        if (parse_decimal(value, &decimal, &after) < 0 || *after || decimal < (double)row->least ||
+            decimal > (double)row->most)
+            return -EINVAL;
+        *(double *)field = decimal;
+        return 0;
+    }
+    int64_t n;
+    int r = row->type == OPTION_SIZE ? parse_size(value, &n) : parse_int(value, &n);
+    if (r < 0 || n < row->least || n > row->most)
+        return -EINVAL;
+    *(int64_t *)field = n;
+    return 0;
+}
+
+/* Choices are kept by their index. */
+static int parse_choice(const char *allowed, const char *value, int *ret)
+{
+    int choice = choice_index(allowed, value);
+    if (choice < 0)
+        return -EINVAL;
+    *ret = choice;
+    return 0;
+}
+
 static int set(struct config *c, unsigned i, const char *value, enum config_source from, struct error *e)
 {
     const struct option_row *row = &option_rows[i];
     void *field = field_of(&c->opt, row);
-    char *end;
-    bool flag;
-    long long n;
-    int choice;
+    int r = 0;
     switch (row->type) {
     case OPTION_SECTION:
         return 0;
     case OPTION_INT:
-        errno = 0;
-        n = strtoll(value, &end, 10);
-        if (errno || end == value || *end || n < row->least || n > row->most)
-            return refuse(row, value, e);
-        *(int64_t *)field = n;
+    case OPTION_NUM:
+    case OPTION_SIZE:
+        r = parse_number(row, value, field);
         break;
     case OPTION_BOOL:
-        if (parse_bool(value, &flag) < 0)
-            return refuse(row, value, e);
-        *(bool *)field = flag;
+        r = parse_bool(value, field);
         break;
     case OPTION_URL:
-        if (parse_url(&c->arena, value, field) < 0)
-            return refuse(row, value, e);
+        r = parse_url(&c->arena, value, field);
         break;
     case OPTION_SECRET:
-        if (*value && strlen(value) < (size_t)row->least)
-            return refuse(row, value, e);
-        *(const char **)field = arena_strdup(&c->arena, value);
+        r = *value && strlen(value) < (size_t)row->least ? -EINVAL : 0;
+        if (r == 0)
+            *(const char **)field = arena_strdup(&c->arena, value);
         break;
     case OPTION_TEXT:
         *(const char **)field = arena_strdup(&c->arena, value);
         break;
     case OPTION_CHOICE:
-        choice = choice_index(row->allowed, value);
-        if (choice < 0)
-            return refuse(row, value, e);
-        *(int *)field = choice;
+        r = parse_choice(row->allowed, value, field);
         break;
     }
+    if (r < 0)
+        return refuse(row, value, e);
     c->source[i] = from;
     return 0;
 }

@@ -18,7 +18,7 @@ enum config_source { FROM_DEFAULT, FROM_DOTENV, FROM_ENVIRONMENT, FROM_FLAG };
 struct config {
     struct options opt;
     struct arena arena;
-    enum config_source source[128]; /* by row */
+    enum config_source source[256]; /* by row */
 };
 
 /* dotenv: path of a .env file; NULL or absent: none. */

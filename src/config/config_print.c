@@ -14,7 +14,11 @@ static void print_value(const struct option_row *row, const struct options *opt,
     case OPTION_SECTION:
         break;
     case OPTION_INT:
+    case OPTION_SIZE:
         fprintf(out, "%" PRId64, *(const int64_t *)field);
+        break;
+    case OPTION_NUM:
+        fprintf(out, "%g", *(const double *)field);
         break;
     case OPTION_BOOL:
         fputs(*(const bool *)field ? "on" : "off", out);
@@ -54,6 +58,10 @@ static void print_allowed(const struct option_row *row, FILE *out)
     if (row->type == OPTION_INT)
         fprintf(out, "%" PRId64 " to %" PRId64 "%s%s", row->least, row->most, *row->unit ? " " : "",
                 row->unit);
+    else if (row->type == OPTION_NUM)
+        fprintf(out, "%" PRId64 " to %" PRId64 ", with decimals", row->least, row->most);
+    else if (row->type == OPTION_SIZE)
+        fprintf(out, "%" PRId64 " to %" PRId64 " bytes, kb, mb or gb", row->least, row->most);
     else if (row->allowed)
         fputs(row->allowed, out);
     else if (row->type == OPTION_URL)

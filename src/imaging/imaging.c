@@ -57,6 +57,13 @@ void imaging_stop(void)
     vips_shutdown();
 }
 
+void imaging_memory(struct imaging_memory *ret)
+{
+    ret->bytes = vips_tracked_get_mem();
+    ret->peak_bytes = vips_tracked_get_mem_highwater();
+    ret->blocks = (uint64_t)vips_tracked_get_allocs();
+}
+
 void imaging_thread_stop(void)
 {
     vips_thread_shutdown();

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/blob.h"
+#include "base/digest.h"
 #include "base/macros.h"
 #include "tables/error.h"
 #include "tables/options.h"
@@ -36,12 +37,19 @@ struct image_info {
     uint32_t width, height; /* upright: after EXIF orientation */
     uint8_t orientation;    /* EXIF 1…8; 1 when there is none */
     bool has_alpha;
+    bool is_cmyk;     /* printers' colours, which few models read right */
     bool has_profile; /* an ICC profile other than sRGB may have to be applied */
 };
 
 int imaging_start(struct error *e) MUST_CHECK;
 void imaging_stop(void);
 void imaging_thread_stop(void); /* by each lane thread before it ends */
+
+/* What the library holds. Any thread. */
+struct imaging_memory {
+    uint64_t bytes, peak_bytes, blocks;
+};
+void imaging_memory(struct imaging_memory *ret);
 
 /* Header only. UNSUPPORTED_MEDIA_TYPE: not an image or not of our types; VALIDATION on field "image":
  * truncated, animated, empty, too many pixels, bomb. */
@@ -54,6 +62,7 @@ struct prescale_rule {
     int format;      /* PRESCALE_JPEG, …: what a scaled image becomes */
     int quality;     /* JPEG, WebP */
     bool keep_alpha; /* false: flattened on white */
+    bool convert;    /* it must become the format above, in sRGB, even if it is small enough as it is */
 };
 
 struct prescaled {
@@ -66,10 +75,16 @@ struct prescaled {
 
 /* Shrinks to ≤ max_pixels and ≤ max_side, the stricter wins, sides floored (never below 1). An image within
  * both limits, upright, comes back byte for byte. One within the limits but with an EXIF orientation is
- * turned upright and re-encoded in its own type. Colours to sRGB when a profile says otherwise; metadata is
- * dropped. */
+ * turned upright and re-encoded in its own type, unless it is to be converted. Colours to sRGB when a profile
+ * says otherwise; metadata is dropped. */
 int image_prescale(struct blob *in, const struct image_info *info, const struct prescale_rule *rule,
                    struct prescaled *ret, struct error *e) MUST_CHECK;
+
+/* A digest of what is to be seen, for a picture that image_prescale has given: equal for files whose pixels
+ * are equal, whatever metadata or compression they had. Its size and pixels, decoded; of a picture that was
+ * shrunk, the bytes it was written as, which depend on the pixels alone. VALIDATION: it cannot be decoded. */
+int image_fingerprint(const struct prescaled *p, uint8_t ret[static DIGEST_BYTES],
+                      struct error *e) MUST_CHECK;
 
 /* Plain pixels: rows of width × bands bytes, no padding, sRGB. */
 struct pixels {

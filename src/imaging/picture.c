@@ -142,6 +142,26 @@ static int unpremultiply(VipsImage **im)
 }
 
 /* libvips rounds size × scale to the nearest, so these scales hit the sides exactly. */
+/* Bicubic, the middles of pixels being where they are; beyond the border the picture goes on as it ends. */
+static int enlarge(VipsImage **im, uint32_t width, uint32_t height)
+{
+    double across = (double)width / vips_image_get_width(*im);
+    double down = (double)height / vips_image_get_height(*im);
+    VipsInterpolate *bicubic = vips_interpolate_new("bicubic");
+    VipsArrayInt *area = vips_array_int_newv(4, 0, 0, (int)width, (int)height);
+    VipsImage *out = NULL;
+    int r = !bicubic || vips_affine(*im, &out, across, 0.0, 0.0, down, "interpolate", bicubic, "idx", 0.5,
+                                    "idy", 0.5, "odx", -0.5, "ody", -0.5, "oarea", area, "extend",
+                                    VIPS_EXTEND_COPY, "premultiplied", TRUE, NULL);
+    if (bicubic)
+        g_object_unref(bicubic);
+    vips_area_unref(VIPS_AREA(area));
+    if (r)
+        return -1;
+    replace(im, out);
+    return 0;
+}
+
 int picture_resize(VipsImage **im, uint32_t width, uint32_t height)
 {
     double across = (double)width / vips_image_get_width(*im);
@@ -151,9 +171,13 @@ int picture_resize(VipsImage **im, uint32_t width, uint32_t height)
 
     if (alpha && premultiply(im))
         return -1;
-    if (vips_resize(*im, &out, across, "vscale", down, "kernel", VIPS_KERNEL_LANCZOS3, NULL))
+    /* Shrinking first. vips_resize would enlarge too, but half a pixel of the result to the right and down.
+     */
+    if (vips_resize(*im, &out, MIN(across, 1), "vscale", MIN(down, 1), "kernel", VIPS_KERNEL_LANCZOS3, NULL))
         return -1;
     replace(im, out);
+    if ((across > 1 || down > 1) && enlarge(im, width, height))
+        return -1;
     return alpha ? unpremultiply(im) : 0;
 }
 

@@ -30,8 +30,9 @@ bool picture_has_foreign_profile(VipsImage *im);
 int picture_to_srgb(VipsImage **im, bool keep_grey) MUST_CHECK; /* 8 bits; obeys a foreign profile */
 int picture_flatten(VipsImage **im) MUST_CHECK;                 /* on white, if there is alpha */
 int picture_resize(VipsImage **im, uint32_t width, uint32_t height) MUST_CHECK; /* premultiplied if need be */
-int picture_settle(VipsImage **im) MUST_CHECK;  /* works it all out, into memory */
-int picture_upright(VipsImage **im) MUST_CHECK; /* needs a settled picture */
+int picture_settle(VipsImage **im) MUST_CHECK;                  /* works it all out, into memory */
+int picture_upright(VipsImage **im) MUST_CHECK;                 /* needs a settled picture */
+int picture_take(VipsImage *im, struct pixels *ret) MUST_CHECK; /* works it all out; im stays. 8 bits */
 int picture_save(VipsImage *im, enum image_type type, int quality, struct blob **ret) MUST_CHECK;
 
 /* Fill e and return the negative code. */

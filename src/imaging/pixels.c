@@ -10,7 +10,7 @@ void pixels_release(struct pixels *p)
     *p = (struct pixels){0};
 }
 
-static int take_pixels(VipsImage *im, struct pixels *ret)
+int picture_take(VipsImage *im, struct pixels *ret)
 {
     CHECK(vips_image_get_format(im) == VIPS_FORMAT_UCHAR);
     size_t size;
@@ -37,7 +37,7 @@ int image_decode(const struct blob *in, const struct image_info *info, struct pi
     int bands = vips_image_get_bands(im);
     if ((uint32_t)vips_image_get_width(im) != info->width ||
         (uint32_t)vips_image_get_height(im) != info->height || (bands != 3 && bands != 4) ||
-        take_pixels(im, ret))
+        picture_take(im, ret))
         return picture_unreadable(e);
     return 0;
 }
@@ -68,7 +68,7 @@ int image_resize(const struct pixels *p, uint32_t width, uint32_t height, struct
 {
     CHECK(width > 0 && width <= side_max && height > 0 && height <= side_max);
     PICTURE_ON_EXIT VipsImage *im = picture_of(p);
-    if (!im || picture_resize(&im, width, height) || take_pixels(im, ret))
+    if (!im || picture_resize(&im, width, height) || picture_take(im, ret))
         return picture_failed(e, "resized");
     return 0;
 }

@@ -79,6 +79,14 @@ static int open_shrunk(const struct blob *in, const struct job *j, VipsImage **r
     return 0;
 }
 
+int prescale_open(const struct blob *in, const struct image_info *info, uint32_t width, uint32_t height,
+                  VipsImage **ret)
+{
+    bool lies = info->orientation >= 5;
+    struct job j = {.info = info, .width = lies ? height : width, .height = lies ? width : height};
+    return open_shrunk(in, &j, ret);
+}
+
 /* Describes the whole way; what is upright already is decoded while it is saved. Colours that lcms has to
  * convert are converted last: there are fewer pixels then. */
 static int render(const struct blob *in, const struct job *j, VipsImage **ret)
@@ -148,7 +156,8 @@ static int redraw(const struct blob *in, const struct image_info *info, const st
         return picture_unreadable(e);
 
     bool alpha = vips_image_hasalpha(im);
-    enum image_type type = scaled ? scaled_type(rule, alpha, MAX(width, height)) : info->type;
+    enum image_type type =
+        scaled || rule->convert ? scaled_type(rule, alpha, MAX(width, height)) : info->type;
     struct blob *image;
     if (picture_save(im, type, rule->quality, &image))
         return explain(in, &j, e);
@@ -168,7 +177,7 @@ int image_prescale(struct blob *in, const struct image_info *info, const struct 
 {
     uint32_t width, height;
     prescale_size(info->width, info->height, rule->max_pixels, rule->max_side, &width, &height);
-    if (width != info->width || height != info->height || info->orientation != 1)
+    if (width != info->width || height != info->height || info->orientation != 1 || rule->convert)
         return redraw(in, info, rule, width, height, ret, e);
     *ret = (struct prescaled){
         .image = blob_ref(in),

@@ -119,6 +119,7 @@ int image_probe(const struct blob *in, const struct image_limits *limits, struct
             return r;
     }
 
+    bool cmyk = vips_image_get_interpretation(im) == VIPS_INTERPRETATION_CMYK;
     bool lies = vips_image_get_orientation_swap(im);
     *ret = (struct image_info){
         .type = type,
@@ -126,8 +127,8 @@ int image_probe(const struct blob *in, const struct image_limits *limits, struct
         .height = lies ? scan.width : scan.height,
         .orientation = (uint8_t)vips_image_get_orientation(im),
         .has_alpha = vips_image_hasalpha(im),
-        .has_profile =
-            picture_has_foreign_profile(im) || vips_image_get_interpretation(im) == VIPS_INTERPRETATION_CMYK,
+        .is_cmyk = cmyk,
+        .has_profile = picture_has_foreign_profile(im) || cmyk,
     };
     return 0;
 }

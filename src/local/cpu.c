@@ -53,7 +53,7 @@ void cpu_parse_info(struct cpu *c, const char *cpuinfo)
     else
         snprintf(c->name, sizeof(c->name), "unknown");
     const char *flags = value_of(cpuinfo, "flags", &len);
-    c->bf16 = flags && (has_word(flags, len, "avx512_bf16") || has_word(flags, len, "amx_bf16"));
+    c->bf16 = flags && has_word(flags, len, "amx_bf16");
 }
 
 unsigned cpu_parse_quota(const char *cpu_max)

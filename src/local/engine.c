@@ -24,13 +24,14 @@
     X(ov_compiled_model_create_infer_request)                                                                \
     X(ov_compiled_model_free)                                                                                \
     X(ov_infer_request_set_input_tensor)                                                                     \
-    X(ov_infer_request_set_output_tensor)                                                                    \
+    X(ov_infer_request_get_output_tensor_by_index)                                                           \
     X(ov_infer_request_infer)                                                                                \
     X(ov_infer_request_free)                                                                                 \
     X(ov_shape_create)                                                                                       \
     X(ov_shape_free)                                                                                         \
     X(ov_tensor_create)                                                                                      \
     X(ov_tensor_data)                                                                                        \
+    X(ov_tensor_get_size)                                                                                    \
     X(ov_tensor_free)
 
 struct engine {
@@ -53,12 +54,12 @@ struct network {
     struct engine *engine;
     ov_compiled_model_t *compiled;
     ov_infer_request_t *request;
-    ov_tensor_t *input, *output; /* NULL before network_shape */
-    float *in;                   /* the tensors' own memory */
-    const float *out;
-    unsigned factor;
-    unsigned fixed_width, fixed_height; /* 0: any */
-    unsigned width, height;             /* of the tensors */
+    ov_tensor_t *input;                       /* NULL before network_shape */
+    float *in;                                /* its memory */
+    ov_tensor_t *output[NETWORK_OUTPUTS_MAX]; /* of the last run; NULL: nobody asked */
+    bool interleaved;
+    unsigned fixed_width, fixed_height; /* 0: what the file allows */
+    unsigned width, height;             /* of the input */
     char name[64];                      /* for messages */
 };
 
@@ -109,11 +110,20 @@ void engine_close(struct engine *g)
     free(g);
 }
 
-static ov_status_e fix_size(const struct engine *g, const ov_model_t *model, unsigned width, unsigned height)
+enum { AXES = 4 };
+
+static void input_size(bool interleaved, unsigned width, unsigned height, int64_t ret[AXES])
 {
-    const int64_t size[] = {1, 3, height, width};
+    const int64_t planes[AXES] = {1, 3, height, width}, points[AXES] = {1, height, width, 3};
+    memcpy(ret, interleaved ? points : planes, sizeof(planes));
+}
+
+static ov_status_e fix_size(const struct engine *g, const struct network_spec *spec, const ov_model_t *model)
+{
+    int64_t size[AXES];
+    input_size(spec->interleaved, spec->width, spec->height, size);
     ov_partial_shape_t shape = {0};
-    ov_status_e r = g->ov_partial_shape_create_static(ARRAY_LEN(size), size, &shape);
+    ov_status_e r = g->ov_partial_shape_create_static(AXES, size, &shape);
     if (r == OK) {
         r = g->ov_model_reshape_single_input(model, shape);
         g->ov_partial_shape_free(&shape);
@@ -145,17 +155,19 @@ static ov_status_e compile(const struct engine *g, const struct network_spec *sp
 
 int network_load(struct engine *g, const struct network_spec *spec, struct network **ret, struct error *e)
 {
-    CHECK(spec->threads && spec->factor && !spec->width == !spec->height);
+    CHECK(spec->threads && !spec->width == !spec->height);
     const char *slash = strrchr(spec->file, '/'), *name = slash ? slash + 1 : spec->file;
     ov_model_t *model = NULL;
     if (g->ov_core_read_model(g->core, spec->file, NULL, &model) != OK)
         return failed(g, e, ERR_PROVIDER_UNAVAILABLE, "cannot read the network", name);
 
     struct network *n = NEW(struct network);
-    *n = (struct network){
-        .engine = g, .factor = spec->factor, .fixed_width = spec->width, .fixed_height = spec->height};
+    *n = (struct network){.engine = g,
+                          .interleaved = spec->interleaved,
+                          .fixed_width = spec->width,
+                          .fixed_height = spec->height};
     snprintf(n->name, sizeof(n->name), "%s", name);
-    ov_status_e r = spec->width ? fix_size(g, model, spec->width, spec->height) : OK;
+    ov_status_e r = spec->width ? fix_size(g, spec, model) : OK;
     if (r == OK)
         r = compile(g, spec, model, &n->compiled);
     if (r == OK)
@@ -170,13 +182,21 @@ int network_load(struct engine *g, const struct network_spec *spec, struct netwo
     return 0;
 }
 
+static void release_outputs(struct network *n)
+{
+    for (unsigned i = 0; i < NETWORK_OUTPUTS_MAX; i++) {
+        if (n->output[i])
+            n->engine->ov_tensor_free(n->output[i]);
+        n->output[i] = NULL;
+    }
+}
+
 static void release_tensors(struct network *n)
 {
+    release_outputs(n);
     if (n->input)
         n->engine->ov_tensor_free(n->input);
-    if (n->output)
-        n->engine->ov_tensor_free(n->output);
-    n->input = n->output = NULL;
+    n->input = NULL;
     n->width = n->height = 0;
 }
 
@@ -192,53 +212,67 @@ void network_free(struct network *n)
     free(n);
 }
 
-static ov_status_e make_tensor(const struct engine *g, unsigned width, unsigned height, ov_tensor_t **tensor,
-                               void **data)
+static ov_status_e make_input(struct network *n, unsigned width, unsigned height, void **data)
 {
-    const int64_t size[] = {1, 3, height, width};
+    const struct engine *g = n->engine;
+    int64_t size[AXES];
+    input_size(n->interleaved, width, height, size);
     ov_shape_t shape = {0};
-    ov_status_e r = g->ov_shape_create(ARRAY_LEN(size), size, &shape);
+    ov_status_e r = g->ov_shape_create(AXES, size, &shape);
     if (r != OK)
         return r;
-    r = g->ov_tensor_create(F32, shape, tensor);
+    r = g->ov_tensor_create(F32, shape, &n->input);
     g->ov_shape_free(&shape);
-    return r == OK ? g->ov_tensor_data(*tensor, data) : r;
+    return r == OK ? g->ov_tensor_data(n->input, data) : r;
 }
 
-int network_shape(struct network *n, unsigned width, unsigned height, float **ret_in, const float **ret_out,
-                  struct error *e)
+int network_shape(struct network *n, unsigned width, unsigned height, float **ret_in, struct error *e)
 {
     CHECK(width && height);
     CHECK(!n->fixed_width || (width == n->fixed_width && height == n->fixed_height));
     if (n->width != width || n->height != height) {
-        const struct engine *g = n->engine;
-        void *in = NULL, *out = NULL;
+        void *in = NULL;
         release_tensors(n);
-        ov_status_e r = make_tensor(g, width, height, &n->input, &in);
+        ov_status_e r = make_input(n, width, height, &in);
         if (r == OK)
-            r = make_tensor(g, n->factor * width, n->factor * height, &n->output, &out);
-        if (r == OK)
-            r = g->ov_infer_request_set_input_tensor(n->request, n->input);
-        if (r == OK)
-            r = g->ov_infer_request_set_output_tensor(n->request, n->output);
+            r = n->engine->ov_infer_request_set_input_tensor(n->request, n->input);
         if (r != OK) {
             release_tensors(n);
-            return failed(g, e, ERR_INTERNAL, "no memory for the tiles of", n->name);
+            return failed(n->engine, e, ERR_INTERNAL, "no room for the input of", n->name);
         }
         n->in = in;
-        n->out = out;
         n->width = width;
         n->height = height;
     }
     *ret_in = n->in;
-    *ret_out = n->out;
     return 0;
 }
 
 int network_run(struct network *n, struct error *e)
 {
     CHECK(n->input);
+    release_outputs(n);
     if (n->engine->ov_infer_request_infer(n->request) != OK)
         return failed(n->engine, e, ERR_INTERNAL, "running the network failed:", n->name);
+    return 0;
+}
+
+int network_output(struct network *n, unsigned i, struct network_output *ret, struct error *e)
+{
+    CHECK(i < NETWORK_OUTPUTS_MAX);
+    const struct engine *g = n->engine;
+    struct network_output out = {0};
+    void *data = NULL;
+    ov_status_e r = OK;
+    if (!n->output[i])
+        r = g->ov_infer_request_get_output_tensor_by_index(n->request, i, &n->output[i]);
+    if (r == OK)
+        r = g->ov_tensor_get_size(n->output[i], &out.count);
+    if (r == OK)
+        r = g->ov_tensor_data(n->output[i], &data);
+    if (r != OK)
+        return failed(g, e, ERR_INTERNAL, "the network gave no such output:", n->name);
+    out.data = data;
+    *ret = out;
     return 0;
 }

@@ -4,20 +4,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "local/upscale.h"
+#include "local/inside.h"
+#include "local/restore.h"
 
 /* How much slower than the fast network suggests the best one may be believed to be. */
 static const double DOUBT = 1.5;
-
-struct local {
-    struct networks networks;
-    double target_seconds;
-    uint64_t idle_ns; /* 0: networks are kept */
-    atomic_bool running;
-};
 
 /* The folder an option names, or else one beside the program; a build folder may lie between the two. */
 static char *folder(const char *option, const char *program_dir, const char *usual)
@@ -58,6 +51,23 @@ void local_free(struct local *l)
     free(l);
 }
 
+/* Seconds per megapixel of the best network. */
+static int best_rate(struct local *l, double *ret, struct error *e)
+{
+    double rate = networks_rate(&l->networks, MODEL_BEST), fast = networks_rate(&l->networks, MODEL_FAST);
+    if (rate <= 0) {
+        int r = upscale_fast_rate(&l->networks, &fast, e);
+        if (r < 0)
+            return r;
+        rate = fast * models[MODEL_BEST].upscale.cost;
+    } else if (fast > 0) {
+        /* Measured while the machine was busy, it would be refused from then on and never measured again. */
+        rate = MIN(rate, DOUBT * fast * models[MODEL_BEST].upscale.cost);
+    }
+    *ret = rate;
+    return 0;
+}
+
 /* Which network; says why in reason. */
 static int choose(struct local *l, const struct upscale_request *req, enum model_id *ret, char *reason,
                   size_t size, struct error *e)
@@ -67,16 +77,10 @@ static int choose(struct local *l, const struct upscale_request *req, enum model
         snprintf(reason, size, "%s was asked for", req->quality == QUALITY_BEST ? "best" : "fast");
         return 0;
     }
-    double rate = networks_rate(&l->networks, MODEL_BEST), fast = networks_rate(&l->networks, MODEL_FAST);
-    if (rate <= 0) {
-        int r = upscale_fast_rate(&l->networks, &fast, e);
-        if (r < 0)
-            return r;
-        rate = fast * models[MODEL_BEST].cost;
-    } else if (fast > 0) {
-        /* Measured while the machine was busy, it would be refused from then on and never measured again. */
-        rate = MIN(rate, DOUBT * fast * models[MODEL_BEST].cost);
-    }
+    double rate;
+    int r = best_rate(l, &rate, e);
+    if (r < 0)
+        return r;
     struct tile_plan plan = upscale_plan(MODEL_BEST, req->info->width, req->info->height);
     double seconds = rate * (double)tile_work_px(&plan) / 1e6;
     bool fits = seconds <= l->target_seconds;
@@ -87,6 +91,95 @@ static int choose(struct local *l, const struct upscale_request *req, enum model
     else
         snprintf(reason, size, "auto: %s would take %.0f s, %.0f s allowed", models[MODEL_BEST].name, seconds,
                  l->target_seconds);
+    return 0;
+}
+
+/* Progress over several runs, as one. */
+struct span {
+    const struct upscale_request *req;
+    unsigned before, total; /* tiles of the runs before this one; of all */
+};
+
+static void span_progress(void *ctx, unsigned done, unsigned total)
+{
+    const struct span *s = ctx;
+    s->req->progress(s->req->ctx, s->before + done, s->total);
+}
+
+/* The name of what ran when faces were made anew. */
+static const char *name_with_faces(enum model_id base)
+{
+    return base == MODEL_BEST ? "realesrgan-x4plus, faces apart"
+                              : "realesrgan-x4plus on faces + realesr-animevideov3-x4";
+}
+
+/* Which faces are made anew; of auto, as many as there is time for, the largest first. */
+static int choose_faces(struct local *l, const struct upscale_request *req, enum model_id model,
+                        const struct pixels *in, struct face_patch patches[RESTORE_MAX], unsigned *ret,
+                        struct error *e)
+{
+    unsigned found = 0, count = 0;
+    double rate = 0;
+    int r = restore_find(l, in, model, patches, &found, e);
+    if (r == 0 && found && req->quality == QUALITY_AUTO)
+        r = best_rate(l, &rate, e);
+    if (r < 0)
+        return r;
+    struct tile_plan plan = upscale_plan(model, in->width, in->height);
+    double left = l->target_seconds - (model == MODEL_BEST ? rate * (double)tile_work_px(&plan) / 1e6 : 0);
+    for (; count < found; count++) {
+        left -= rate * restore_megapixels(&patches[count]);
+        if (rate > 0 && left < 0)
+            break;
+    }
+    *ret = count;
+    return 0;
+}
+
+/* Fills done but for the picture's encoded form. */
+static int enlarge(struct local *l, const struct upscale_request *req, enum model_id model,
+                   const struct pixels *in, struct pixels *ret, struct upscale_result *done, struct error *e)
+{
+    struct face_patch patches[RESTORE_MAX];
+    struct span span = {.req = req};
+    struct upscale_run run = {
+        .networks = &l->networks,
+        .model = model,
+        .plan = upscale_plan(model, in->width, in->height),
+        .scale = req->scale,
+        .cancelled = req->cancelled,
+        .progress = req->progress ? span_progress : NULL,
+        .ctx = &span,
+    };
+    int r = local_given_up(req->cancelled, e);
+    if (r == 0 && req->faces)
+        r = choose_faces(l, req, model, in, patches, &done->faces, e);
+    if (r < 0)
+        return r;
+    unsigned base = tile_count(&run.plan);
+    span.total = base;
+    for (unsigned i = 0; i < done->faces; i++)
+        span.total += restore_tiles(&patches[i]);
+
+    struct pixels out;
+    r = upscale_pixels(&run, in, &out, e);
+    if (r < 0)
+        return r;
+    span.before = base;
+    for (unsigned i = 0; r == 0 && i < done->faces; i++) {
+        r = restore_apply(&run, &patches[i], in, &out, e);
+        span.before += restore_tiles(&patches[i]);
+    }
+    if (r < 0) {
+        pixels_release(&out);
+        return r;
+    }
+    done->width = out.width;
+    done->height = out.height;
+    done->model = done->faces ? name_with_faces(model) : models[model].name;
+    done->seconds = run.seconds;
+    done->tiles = span.total;
+    *ret = out;
     return 0;
 }
 
@@ -102,25 +195,11 @@ static int upscale(struct local *l, const struct upscale_request *req, struct up
     r = image_decode(req->image, req->info, &in, e);
     if (r < 0)
         return r;
-    struct upscale_run run = {
-        .networks = &l->networks,
-        .model = model,
-        .plan = upscale_plan(model, in.width, in.height),
-        .scale = req->scale,
-        .cancelled = req->cancelled,
-        .progress = req->progress,
-        .ctx = req->ctx,
-    };
-    r = upscale_pixels(&run, &in, &out, e);
+    r = enlarge(l, req, model, &in, &out, &done, e);
     pixels_release(&in);
     if (r < 0)
         return r;
     done.type = out.bands == 4 ? IMAGE_PNG : req->output;
-    done.width = out.width;
-    done.height = out.height;
-    done.model = models[model].name;
-    done.seconds = run.seconds;
-    done.tiles = tile_count(&run.plan);
     r = image_encode(&out, done.type, req->output_quality, &done.image, e);
     pixels_release(&out);
     if (r == 0)
@@ -131,14 +210,20 @@ static int upscale(struct local *l, const struct upscale_request *req, struct up
 int local_upscale(struct local *l, const struct upscale_request *req, struct upscale_result *ret,
                   struct error *e)
 {
-    CHECK(req->scale >= 2 && req->scale <= 4);
-    CHECK(!atomic_exchange(&l->running, true)); /* one thread at a time */
+    CHECK(req->scale >= 1 && req->scale <= 4);
+    local_begin(l);
     int r = upscale(l, req, ret, e);
-    atomic_store(&l->running, false);
+    local_end(l);
     return r;
 }
 
-int local_available(const struct local *l, struct error *e)
+/* Is it enough that one of its kind is missing? Of the upscalers some are never chosen by themselves. */
+static bool is_needed(const struct model *m)
+{
+    return m->kind != MODEL_UPSCALE || m->upscale.rank;
+}
+
+int local_available(const struct local *l, enum model_kind kind, struct error *e)
 {
     const struct networks *n = &l->networks;
     FREE_ON_EXIT char *library = mem_printf("%s/%s", n->engine_dir, ENGINE_LIBRARY);
@@ -146,7 +231,7 @@ int local_available(const struct local *l, struct error *e)
         return error_set(e, ERR_PROVIDER_UNAVAILABLE,
                          "the OpenVINO runtime is not there: no %s; make deps fetches it", library);
     for (unsigned i = 0; i < MODEL_COUNT; i++)
-        if (models[i].rank && access(n->path[i], R_OK) < 0)
+        if (models[i].kind == kind && is_needed(&models[i]) && access(n->path[i], R_OK) < 0)
             return error_set(e, ERR_PROVIDER_UNAVAILABLE,
                              "a network is not there: no %s; make models fetches it", n->path[i]);
     return 0;
@@ -158,13 +243,22 @@ void local_release_idle(struct local *l, uint64_t now_ns)
         networks_release_idle(&l->networks, now_ns, l->idle_ns);
 }
 
+static void describe_speed(struct local_model *row, enum model_id id, double rate)
+{
+    if (models[id].kind == MODEL_UPSCALE) {
+        struct tile_plan megapixel = upscale_plan(id, 1000, 1000);
+        row->seconds_per_megapixel = rate * (double)tile_work_px(&megapixel) / 1e6;
+    } else {
+        row->seconds = rate * models[id].side * models[id].side / 1e6;
+    }
+}
+
 unsigned local_describe(const struct local *l, struct local_model *rows, unsigned max)
 {
     /* Looking changes nothing but the lock. */
     struct networks *n = &((struct local *)l)->networks;
     for (unsigned i = 0; i < MODEL_COUNT && i < max; i++) {
         struct stat st;
-        struct tile_plan megapixel = upscale_plan(i, 1000, 1000);
         rows[i] = (struct local_model){
             .name = models[i].name,
             .use = models[i].use,
@@ -172,8 +266,8 @@ unsigned local_describe(const struct local *l, struct local_model *rows, unsigne
             .path = n->path[i],
             .bytes = stat(n->path[i], &st) == 0 ? (uint64_t)st.st_size : 0,
             .loaded = networks_loaded(n, i),
-            .seconds_per_megapixel = networks_rate(n, i) * (double)tile_work_px(&megapixel) / 1e6,
         };
+        describe_speed(&rows[i], i, networks_rate(n, i));
     }
     return MODEL_COUNT;
 }

@@ -1,10 +1,10 @@
 /* local.h: networks on this machine's CPU.
  *
- * Order: local_new (cheap: nothing is loaded), local_upscale any number of times, local_free. The OpenVINO
- * runtime is opened with dlopen at the first run, a network is compiled at its first use (from the
- * compiled-model cache in DATA_DIR/models when it is there) and released after local_idle_s without use.
- * Thread: local_upscale on one thread at a time (the inference lane); local_describe and local_release_idle
- * from any thread. Blocking: seconds to minutes. */
+ * Order: local_new (cheap: nothing is loaded), local_upscale and local_cutout any number of times,
+ * local_free. The OpenVINO runtime is opened with dlopen at the first run, a network is compiled at its first
+ * use (from the compiled-model cache in DATA_DIR/models when it is there) and released after local_idle_s
+ * without use. Thread: the work on one thread at a time (the inference lane); local_describe and
+ * local_release_idle from any thread. Blocking: seconds to minutes. */
 #pragma once
 
 #include <stdatomic.h>
@@ -14,6 +14,7 @@
 #include "base/blob.h"
 #include "base/macros.h"
 #include "imaging/imaging.h"
+#include "local/models.h"
 #include "tables/error.h"
 #include "tables/options.h"
 
@@ -26,8 +27,10 @@ void local_free(struct local *l);
 struct upscale_request {
     const struct blob *image; /* encoded, probed */
     const struct image_info *info;
-    unsigned scale;         /* 2, 3 or 4 */
-    int quality;            /* QUALITY_AUTO, … */
+    unsigned scale; /* 1 (as large as it was, but cleaned), 2, 3 or 4 */
+    int quality;    /* QUALITY_AUTO, … */
+    bool faces; /* small and blurred faces are made anew by the best network (restore.h); with QUALITY_AUTO as
+                   many as fit into local_target_seconds */
     enum image_type output; /* IMAGE_JPEG or IMAGE_PNG; alpha forces PNG */
     int output_quality;
     const atomic_bool *cancelled;                               /* looked at between tiles; NULL: never */
@@ -40,6 +43,7 @@ struct upscale_result {
     enum image_type type;
     uint32_t width, height;
     const char *model; /* what ran: static text, "realesrgan-x4plus" */
+    unsigned faces;    /* made anew */
     char reason[128];  /* why this one: "auto: 7.1 s estimated, 20 s allowed" */
     double seconds;    /* the network alone */
     unsigned tiles;
@@ -50,8 +54,28 @@ struct upscale_result {
 int local_upscale(struct local *l, const struct upscale_request *req, struct upscale_result *ret,
                   struct error *e) MUST_CHECK;
 
-/* 0, or PROVIDER_UNAVAILABLE with what is missing: looks at files only, loads nothing. */
-int local_available(const struct local *l, struct error *e) MUST_CHECK;
+struct cutout_request {
+    const struct blob *image; /* encoded, probed */
+    const struct image_info *info;
+    const atomic_bool *cancelled; /* looked at between the steps, which take some tenths of a second; NULL:
+                                     never */
+};
+
+struct cutout_result {
+    struct blob *image; /* a PNG with alpha, of the picture's own size; the caller's */
+    uint32_t width, height;
+    const char *model; /* what ran: static text, "isnet" */
+    double seconds;    /* the network alone */
+};
+
+/* Cuts out the subject: soft alpha, and colours at its edges without those of the background. Errors as
+ * local_upscale. A picture without anything that stands out gives an empty or a whole one: no error. */
+int local_cutout(struct local *l, const struct cutout_request *req, struct cutout_result *ret,
+                 struct error *e) MUST_CHECK;
+
+/* Can this kind of work be done? 0, or PROVIDER_UNAVAILABLE with what is missing: looks at files only, loads
+ * nothing. */
+int local_available(const struct local *l, enum model_kind kind, struct error *e) MUST_CHECK;
 
 void local_release_idle(struct local *l, uint64_t now_ns); /* frees networks unused for local_idle_s */
 
@@ -62,7 +86,8 @@ struct local_model {
     const char *path; /* full */
     uint64_t bytes;   /* 0: not there */
     bool loaded;
-    double seconds_per_megapixel; /* of input; 0: not measured yet */
+    double seconds_per_megapixel; /* of input; 0: not measured yet, or it takes any picture at one size */
+    double seconds;               /* a picture, where it takes any at one size; 0: not measured yet */
 };
 
 /* Fills up to max rows; returns how many there are. Strings live as long as l. */

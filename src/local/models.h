@@ -13,18 +13,29 @@ enum model_id {
     MODEL_FAST = MODEL_ANIMEVIDEO
 };
 
+/* What a network is for. */
+enum model_kind { MODEL_UPSCALE, MODEL_CUT_OUT, MODEL_FACES };
+
 struct model {
     const char *name;
     const char *file;
     const char *sha256; /* of the file, 64 characters */
     const char *license;
     const char *use;
-    unsigned factor;     /* output side / input side */
-    unsigned tile;       /* longest side of a tile, input pixels */
-    unsigned overlap;    /* least overlap of neighbouring tiles, input pixels */
-    unsigned fixed_from; /* pixels; see models.def */
-    unsigned cost;       /* time per pixel / that of MODEL_FAST */
-    unsigned rank;       /* 1 best; 0 never chosen by itself */
+    enum model_kind kind;
+    unsigned side; /* of the one size of picture it takes; 0: any size */
+    struct {
+        unsigned factor;     /* output side / input side */
+        unsigned tile;       /* longest side of a tile, input pixels */
+        unsigned overlap;    /* least overlap of neighbouring tiles, input pixels */
+        unsigned fixed_from; /* pixels; see models.def */
+        unsigned cost;       /* time per pixel / that of MODEL_FAST */
+        unsigned rank;       /* 1 best; 0 never chosen by itself */
+    } upscale;               /* zeroed in another kind */
+    struct {
+        unsigned stride[2];  /* input pixels between places where it looks, finest first; 0: no more */
+        unsigned anchors[2]; /* faces it tells of at each such place */
+    } faces;                 /* zeroed in another kind */
 };
 
 extern const struct model models[MODEL_COUNT];

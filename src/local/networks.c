@@ -84,7 +84,7 @@ static int load(struct networks *n, enum model_id id, unsigned width, unsigned h
         .cache_dir = keep ? n->cache_dir : NULL,
         .bf16 = n->bf16,
         .threads = n->threads,
-        .factor = models[id].factor,
+        .interleaved = models[id].kind == MODEL_FACES, /* as TensorFlow has it */
         .width = width,
         .height = height,
     };

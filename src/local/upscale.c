@@ -10,22 +10,13 @@
 #include "base/clock.h"
 #include "local/alpha.h"
 #include "local/canvas.h"
+#include "local/inside.h"
 
 enum { PROBE_SIDE = 128, MEASURE_LEAST_PX = 10000 };
 
 struct tile_plan upscale_plan(enum model_id id, uint32_t width, uint32_t height)
 {
-    return tile_plan(width, height, models[id].tile, models[id].overlap);
-}
-
-static bool is_cancelled(const struct upscale_run *run)
-{
-    return run->cancelled && atomic_load(run->cancelled);
-}
-
-static int gone(struct error *e)
-{
-    return error_set(e, ERR_CLIENT_GONE, "The work was given up before the picture was ready");
+    return tile_plan(width, height, models[id].upscale.tile, models[id].upscale.overlap);
 }
 
 static int run_tiles(struct upscale_run *run, struct network *network, const struct pixels *in,
@@ -35,19 +26,22 @@ static int run_tiles(struct upscale_run *run, struct network *network, const str
     unsigned done = 0, total = tile_count(plan);
     uint64_t spent = 0, first = 0;
     float *planes;
-    const float *larger;
-    int r = network_shape(network, plan->x.size, plan->y.size, &planes, &larger, e);
+    struct network_output larger;
+    int r = network_shape(network, plan->x.size, plan->y.size, &planes, e);
     for (uint32_t j = 0; r == 0 && j < plan->y.count; j++) {
         for (uint32_t i = 0; r == 0 && i < plan->x.count; i++) {
-            if (is_cancelled(run))
-                return gone(e);
+            r = local_given_up(run->cancelled, e);
+            if (r < 0)
+                return r;
             tile_cut(plan, i, j, in, planes);
             uint64_t start = clock_mono_ns();
             r = network_run(network, e);
             spent += clock_mono_ns() - start;
             first = first ? first : spent;
             if (r == 0)
-                r = canvas_paste(canvas, i, j, larger, e);
+                r = network_output(network, 0, &larger, e);
+            if (r == 0)
+                r = canvas_paste(canvas, i, j, larger.data, e);
             if (r == 0 && run->progress)
                 run->progress(run->ctx, ++done, total);
         }
@@ -69,10 +63,10 @@ static int run_network(struct upscale_run *run, const struct pixels *colour, uin
 {
     const struct model *m = &models[run->model];
     CANVAS_ON_EXIT struct canvas canvas = {0};
-    int r = canvas_init(&canvas, &run->plan, m->factor, run->scale, bands, e);
+    int r = canvas_init(&canvas, &run->plan, m->upscale.factor, run->scale, bands, e);
     if (r < 0)
         return r;
-    bool fixed = tile_work_px(&run->plan) >= m->fixed_from;
+    bool fixed = tile_work_px(&run->plan) >= m->upscale.fixed_from;
     struct network *network;
     r = networks_take(run->networks, run->model, fixed ? run->plan.x.size : 0, fixed ? run->plan.y.size : 0,
                       &network, e);
@@ -88,12 +82,13 @@ static int run_network(struct upscale_run *run, const struct pixels *colour, uin
 int upscale_pixels(struct upscale_run *run, const struct pixels *in, struct pixels *ret, struct error *e)
 {
     CHECK(in->bands == 3 || in->bands == 4);
-    if (is_cancelled(run))
-        return gone(e);
+    int r = local_given_up(run->cancelled, e);
+    if (r < 0)
+        return r;
     if (in->bands == 3)
         return run_network(run, in, 3, ret, e);
     struct pixels colour, alpha, out = {0};
-    int r = alpha_split(in, &colour, &alpha, e);
+    r = alpha_split(in, &colour, &alpha, e);
     if (r < 0)
         return r;
     r = run_network(run, &colour, 4, &out, e);
@@ -118,9 +113,8 @@ int upscale_fast_rate(struct networks *n, double *ret, struct error *e)
     if (r < 0)
         return r;
     float *planes;
-    const float *larger;
     double seconds = 0;
-    r = network_shape(network, PROBE_SIDE, PROBE_SIDE, &planes, &larger, e);
+    r = network_shape(network, PROBE_SIDE, PROBE_SIDE, &planes, e);
     if (r == 0)
         memset(planes, 0, sizeof(*planes) * 3 * PROBE_SIDE * PROBE_SIDE);
     for (int i = 0; r == 0 && i < 2; i++) { /* the first time is slower */

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { SIGNALS_MAX = 4 };
+enum { SIGNALS_MAX = 8 };
 
 struct signal_watch {
     uv_signal_t handle;

@@ -10,9 +10,8 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "local/local.h"
 #include "loop/lane.h"
-#include "predict/predict.h"
+#include "predict/local_work.h"
 
 struct local_provider {
     struct provider provider;
@@ -26,8 +25,7 @@ struct local_run {
     struct lane_job job;
     struct local_provider *self;
     struct prediction *prediction;
-    struct upscale_result result;
-    struct error err;
+    struct local_work work;
     struct message progress_mail;
     atomic_bool progress_posted;
     atomic_uint done, total;
@@ -36,7 +34,7 @@ struct local_run {
 static int local_provider_available(struct provider *p, const struct feature *f, struct error *e)
 {
     struct local_provider *self = CONTAINER_OF(p, struct local_provider, provider);
-    return local_available(self->local, e);
+    return local_work_available(self->local, f, e);
 }
 
 static void deliver_progress(struct message *m)
@@ -60,48 +58,26 @@ static void tile_done(void *ctx, unsigned done, unsigned total)
         loop_post(run->self->loop, &run->progress_mail, deliver_progress);
 }
 
-static int quality_of(const struct local_provider *self, const struct params *params)
-{
-    static const char *const words[] = {"auto", "fast", "best"};
-    const char *asked = params_text(params, "quality");
-    for (int i = 0; i < (int)ARRAY_LEN(words); i++)
-        if (strcmp(asked, words[i]) == 0)
-            return i;
-    return self->opt->local_quality;
-}
-
 /* On the lane thread. */
-static int run_network(struct lane_job *job)
+static int run_work(struct lane_job *job)
 {
     struct local_run *run = CONTAINER_OF(job, struct local_run, job);
-    struct prediction *p = run->prediction;
-    struct upscale_request request = {
-        .image = p->input,
-        .info = &p->info,
-        .scale = (unsigned)params_int(p->params, "scale", 2),
-        .quality = quality_of(run->self, p->params),
-        .output = p->wanted,
-        .output_quality = (int)run->self->opt->output_quality,
-        .cancelled = &job->cancelled,
-        .progress = tile_done,
-        .ctx = run,
-    };
-    return local_upscale(run->self->local, &request, &run->result, &run->err);
+    return local_work_run(&run->work);
 }
 
 static void job_done(struct op *op)
 {
     struct local_run *run = CONTAINER_OF(op, struct local_run, job.op);
     struct prediction *p = run->prediction;
+    const struct local_work *work = &run->work;
     int result = op->result;
     if (result == 0) {
-        struct upscale_result *r = &run->result;
-        p->output[0] = (struct prediction_output){r->image, r->type, r->width, r->height};
-        p->output_count = 1;
-        p->model = p->network = r->model;
-        memcpy(p->reason, r->reason, sizeof(p->reason));
+        memcpy(p->output, work->output, sizeof(p->output));
+        p->output_count = work->output_count;
+        p->model = p->network = work->model;
+        memcpy(p->reason, work->reason, sizeof(p->reason));
     } else {
-        p->err = run->err;
+        p->err = work->err;
     }
     p->driver = NULL;
     free(run);
@@ -122,9 +98,17 @@ static void local_provider_start(struct provider *p, struct prediction *predicti
     struct local_run *run = NEW(struct local_run);
     run->self = self;
     run->prediction = prediction;
+    run->work = (struct local_work){
+        .local = self->local,
+        .opt = self->opt,
+        .prediction = prediction,
+        .cancelled = &run->job.cancelled,
+        .progress = tile_done,
+        .ctx = run,
+    };
     prediction->driver = run;
     op_begin(&prediction->op, self->loop, prediction->op.on_done, cancel_run);
-    int r = lane_submit(self->inference, &run->job, run_network, job_done);
+    int r = lane_submit(self->inference, &run->job, run_work, job_done);
     if (r < 0) {
         prediction->driver = NULL;
         free(run);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/digest.h"
@@ -49,7 +50,8 @@ static void flush_text(struct walk *w)
 
 static int count_bytes(struct walk *w, size_t n)
 {
-    if (n > w->limits->bytes_max - w->bytes)
+    size_t most = w->list->count + w->list->left_out > 0 ? w->limits->total_max : w->limits->bytes_max;
+    if (n > most || w->bytes > most - n)
         return too_large(w);
     w->bytes += n;
     return 0;
@@ -79,40 +81,6 @@ static size_t percent_decode(const char *s, size_t len, char *ret)
         }
     }
     return n;
-}
-
-static int sextet(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
-/* Both alphabets; blanks are passed over, padding may be missing. ret: len bytes of room. -1: no base64. */
-static ssize_t base64_decode(const char *s, size_t len, char *ret)
-{
-    uint32_t bits = 0;
-    unsigned digits = 0, padding = 0;
-    ssize_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        int v = sextet(s[i]);
-        if (isspace((unsigned char)s[i]))
-            continue;
-        if (s[i] == '=' && padding < 2) {
-            padding++;
-            continue;
-        }
-        if (v < 0 || padding > 0)
-            return -1;
-        bits = bits << 6 | (uint32_t)v;
-        if (++digits % 4 != 1)
-            ret[n++] = (char)(bits >> (6 - 2 * ((digits - 1) % 4)) & 0xff);
-    }
-    return digits % 4 == 1 ? -1 : n;
 }
 
 static bool ends_in_base64(const char *head, size_t len)

@@ -33,12 +33,13 @@ struct output_list {
 
 struct output_limits {
     unsigned items_max; /* 1…OUTPUT_ITEMS_MAX; further ones are only counted */
-    size_t bytes_max;   /* of all decoded bytes and texts; more is an error */
+    size_t bytes_max;   /* of one item, as decoded; more is an error */
+    size_t total_max;   /* of all decoded bytes and texts, where there are several items */
     bool concatenate;   /* the model streams text: every string is a piece of it */
 };
 
 /* 0: *ret is to be released; it may be empty. UPSTREAM: a data URI that cannot be decoded, nested too deep,
- * or more than bytes_max. */
+ * or more than bytes_max or total_max. */
 int output_walk(const json_t *output, const struct output_limits *limits, struct output_list *ret,
                 struct error *e) MUST_CHECK;
 void output_list_release(struct output_list *list); /* accepts a zeroed or released one */

@@ -1,5 +1,7 @@
 #include "predict/predict.h"
 
+#include <stdlib.h>
+
 #include "base/check.h"
 
 void provider_start(struct provider *p, struct prediction *prediction, op_done_fn *on_done)
@@ -18,7 +20,9 @@ void provider_free(struct provider *p)
 
 void prediction_release(struct prediction *prediction)
 {
-    for (unsigned i = 0; i < prediction->output_count; i++)
+    for (unsigned i = 0; i < prediction->output_count; i++) {
         blob_unref(prediction->output[i].blob);
+        free(prediction->output[i].url);
+    }
     prediction->output_count = 0;
 }

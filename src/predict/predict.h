@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/blob.h"
+#include "base/buf.h"
 #include "base/macros.h"
 #include "cache/cache.h"
 #include "imaging/imaging.h"
@@ -20,7 +21,8 @@
 struct provider;
 
 struct prediction_output {
-    struct blob *blob; /* the prediction's reference */
+    struct blob *blob; /* the prediction's reference; NULL while the bytes are still at url */
+    char *url;         /* where stage 080 fetches them, without any token; the prediction's; NULL: in blob */
     enum image_type type;
     uint32_t width, height; /* 0: not known */
 };
@@ -33,26 +35,36 @@ struct prediction {
     struct blob *input; /* the owner's reference */
     struct image_info info;
     enum image_type wanted;                    /* what the caller would like back */
+    uint64_t deadline_ns;                      /* on the loop's clock: nobody waits longer */
+    const char *id;                            /* the request's, for logs */
     void (*on_progress)(struct prediction *p); /* core thread; NULL: none */
     /* out */
     struct prediction_output output[RESULT_OUTPUTS_MAX];
     unsigned output_count;
     const char *model;   /* what ran; static text */
+    char version[128];   /* of it, if it is another one than the feature's row says; else "" */
     const char *network; /* local runs; else NULL */
     char reason[128];
     struct error err;
-    bool paid;            /* money has been spent, or may have been: from now on it is better to finish */
+    bool paid; /* money has been spent, or may have been: it is better to finish. A provider may take it back
+                  (the model has not begun yet), and calls on_progress then */
+    uint64_t
+        billed_ns; /* how long it ran by the provider's own clock, all tries together; 0: it did not say */
     unsigned done, total; /* progress, in the provider's units */
     void *driver;         /* the provider's own, while running */
 };
 
 struct provider_ops {
     const char *name; /* in meta.ran_on */
+    bool remote;      /* the picture goes to its models as a file, which must be of a type that they take */
     bool own_limiter; /* true: one at a time, not limited by the class */
-    int (*available)(struct provider *p, const struct feature *f,
-                     struct error *e);                                /* cheap, any thread; 0 or negative */
+    /* 0: it can run this feature now; PROVIDER_UNAVAILABLE: not set up for it, or switched off for a while
+     * (then with retry_after_s). Cheap, any thread. */
+    int (*available)(struct provider *p, const struct feature *f, struct error *e);
     void (*start)(struct provider *p, struct prediction *prediction); /* op not yet begun */
     void (*tick)(struct provider *p); /* housekeeping, once a second; NULL: none */
+    /* Appends ,"name":"value" pairs about breakers and servers to a JSON object. Any thread; NULL: none. */
+    void (*describe)(struct provider *p, struct buf *out);
     void (*free)(struct provider *p);
 };
 
@@ -71,5 +83,34 @@ struct loop;
 /* This machine's CPU: runs on the inference lane. Borrows all three. */
 struct provider *provider_local_new(struct local *local, struct lane *inference, struct loop *loop,
                                     const struct options *opt) MUST_CHECK;
-/* Hands the picture back unchanged at once: measures everything but the model. */
-struct provider *provider_instant_new(struct loop *loop) MUST_CHECK;
+/* Hands the picture back unchanged, at once or after INSTANT_MS: measures everything but the model. */
+struct provider *provider_instant_new(struct loop *loop, const struct options *opt) MUST_CHECK;
+
+struct http_client_pool;
+struct store;
+
+struct metrics;
+struct redis;
+
+struct remote_config {
+    const struct options *opt;
+    struct loop *loop;
+    struct http_client_pool *pool; /* for the calls to the API: no guard, the operator named the address */
+    struct store *store;     /* large inputs are put there while they are needed, if the world can reach it */
+    struct lane *lane;       /* large answers are decoded there; NULL: on the core thread */
+    struct metrics *metrics; /* NULL: nothing is counted */
+    struct redis *limits;    /* where gateways have an account's limits together; not started; NULL: alone */
+    /* For the operator's log: what has happened to an account or to a model ("": to the account), and what
+     * the server said, without secrets. Core thread; NULL: nobody listens. */
+    void (*notice)(const char *provider, const char *event, const char *model, const char *said);
+};
+
+/* Replicate, or whoever speaks like it. Borrows all of config. */
+struct provider *provider_replicate_new(const struct remote_config *config) MUST_CHECK;
+struct webhook_headers;
+/* A webhook's delivery, as it came. 0: thank you; UNAUTHORIZED; PROVIDER_UNAVAILABLE: come again. Any thread.
+ */
+int provider_replicate_hook(struct provider *p, const struct webhook_headers *headers,
+                            struct blob *body) MUST_CHECK;
+/* Cog servers. VALIDATION: COG_ENDPOINTS cannot be read, or names a feature that is not there. */
+int provider_cog_new(const struct remote_config *config, struct provider **ret, struct error *e) MUST_CHECK;

@@ -105,34 +105,47 @@ static void field_name(const char *field, const char *description, char *ret, si
         snprintf(ret, size, "%s", field);
 }
 
+static bool about_shape(const char *type, const char *text)
+{
+    static const char *const words[] = {"required", "missing", "extra", "additional_property"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcasestr(type, words[i]))
+            return true;
+    return strcasestr(text, "required") != NULL;
+}
+
 /* What 422 says about the input, in any of its shapes. */
 static void invalid_input(const struct replicate_reply *reply, const json_t *body,
                           struct replicate_problem *p)
 {
     const json_t *detail = json_object_get(body, "detail");
     const json_t *first = json_array_get(json_object_get(body, "invalid_fields"), 0);
-    const char *text = replicate_json_text(body, "detail"), *field = "";
+    const char *text = replicate_json_text(body, "detail"), *field = "", *type = "";
     if (first) { /* Replicate */
         field = replicate_json_text(first, "field");
         text = replicate_json_text(first, "description");
+        type = replicate_json_text(first, "type");
     } else if (json_is_array(detail)) { /* Cog */
         const json_t *entry = json_array_get(detail, 0), *loc = json_object_get(entry, "loc");
         const char *last =
             json_string_value(json_array_get(loc, json_array_size(loc) ? json_array_size(loc) - 1 : 0));
         field = last ? last : "";
         text = replicate_json_text(entry, "msg");
+        type = replicate_json_text(entry, "type");
     } else if (!*text) { /* Cog, refused while running */
         text = replicate_json_text(body, "error");
+        p->refusal = *text ? REPLICATE_REFUSAL_RUN : REPLICATE_REFUSAL_NONE;
     }
     char name[64] = "", said[200];
     field_name(field, text, name, sizeof(name));
+    if (p->refusal == REPLICATE_REFUSAL_NONE)
+        p->refusal = !*name || about_shape(type, text) ? REPLICATE_REFUSAL_SHAPE : REPLICATE_REFUSAL_VALUE;
     text += strncmp(text, "- ", 2) == 0 ? 2 : 0;
     excerpt_text(text, reply, said, sizeof(said));
     for (size_t n = strlen(said); n > 0 && (said[n - 1] == '?' || said[n - 1] == ' '); n--)
         said[n - 1] = '\0'; /* line ends */
     p->advice = REPLICATE_STOP;
-    error_set_field(&p->err, ERR_VALIDATION, name, "%s%s", *said ? "The model refused the input: " : "",
-                    *said ? said : "The model refused the input");
+    error_set_field(&p->err, ERR_VALIDATION, name, "%s", said);
 }
 
 static void server_failed(const struct replicate_reply *reply, struct replicate_problem *p)

@@ -34,8 +34,18 @@ enum replicate_advice {
     REPLICATE_LOOK_UP  /* it may have been created: look for it before anything is paid twice */
 };
 
+/* What a model has against its input. err is VALIDATION then, with the model's words, if any;
+ * replicate_input_blame says whose fault it is. */
+enum replicate_refusal {
+    REPLICATE_REFUSAL_NONE,  /* it is about something else */
+    REPLICATE_REFUSAL_VALUE, /* err.field is its key: the value does not suit it */
+    REPLICATE_REFUSAL_SHAPE, /* a key is missing or unknown, or it does not say */
+    REPLICATE_REFUSAL_RUN    /* it looked at what it got, and said no */
+};
+
 struct replicate_problem {
     enum replicate_advice advice;
+    enum replicate_refusal refusal;
     bool low_credit;   /* the account is down to 6 creates a minute */
     char excerpt[200]; /* for the log: status line aside, what was said; never for callers */
     struct error err;  /* for the caller; retry_after_s filled where it is known */

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/macros.h"
 #include "imaging/imaging.h"
+#include "predict/replicate_error.h"
 #include "tables/error.h"
 #include "tables/features.h"
 
@@ -24,12 +25,14 @@ enum {
 
 struct replicate_target {
     const struct feature *feature;
-    char path[160];    /* below the base URL: "/predictions" */
-    char version[128]; /* "": the models route, without one */
-    bool resolved;     /* the one look-up has been used */
+    char path[160];         /* below the base URL: "/predictions" */
+    char version[128];      /* "": the models route, without one */
+    bool resolved;          /* the one look-up has been used */
+    enum image_type wanted; /* the caller's, after init: what the result should be; else PNG */
 };
 
-/* The feature's pinned version, else the cached one, else the models route. cached: "" or NULL if none. */
+/* The cached version (it was resolved since what is usual was refused), else the feature's pinned one, else
+ * the models route. cached: "" or NULL if none. */
 void replicate_target_init(struct replicate_target *t, const struct feature *feature, const char *cached);
 
 /* The create was refused for the model or its version: ret_path is where the model is described.
@@ -43,13 +46,32 @@ int replicate_target_resolve(struct replicate_target *t, const void *body, size_
 
 bool replicate_feature_known(const struct feature *f); /* there is a row for it */
 
-/* The body of a create. image: an http(s) or data URL. webhook: NULL for none. INTERNAL: beyond the buffer's
- * cap. */
-int replicate_target_body(const struct replicate_target *t, const struct params *params, const char *image,
-                          const char *webhook, struct buf *ret, struct error *e) MUST_CHECK;
+/* How the picture gets into an input: by its http(s) address, or, if that is NULL, as a data URL of its
+ * bytes. */
+struct replicate_image {
+    const char *url;
+    const struct blob *bytes;
+    enum image_type type;
+};
 
-/* The picture as a data URI; false, and ret as it was, if that is longer than REPLICATE_INLINE_MAX. */
-bool replicate_inline(const struct blob *image, enum image_type type, struct buf *ret) MUST_CHECK;
+/* What stands in a body beside the input; NULL: nothing. */
+struct replicate_beside {
+    const char *id, *webhook;
+};
+
+/* The body of a create is appended. INTERNAL: it does not fit. */
+int replicate_target_body(const struct replicate_target *t, const struct params *params,
+                          const struct replicate_image *image, const struct replicate_beside *beside,
+                          struct buf *ret, struct error *e) MUST_CHECK;
+
+/* A model has refused its input. It is the caller's fault if it is about the picture's or a field's value
+ * that the caller chose, which e then names as the caller knows it, or if the model looked at all it got.
+ * Else (a key that is missing or unknown to the model, a value of ours, or nothing said) the model is not
+ * what we take it for: e becomes UPSTREAM, and another provider may do. refusal: not NONE. */
+void replicate_input_blame(const struct params *params, enum replicate_refusal refusal, struct error *e);
+
+bool replicate_inline_fits(
+    const struct blob *image); /* its data URL has at most REPLICATE_INLINE_MAX bytes */
 
 unsigned replicate_wait_s(int64_t wanted_s);             /* for Prefer: wait=N; 1…60 */
 unsigned replicate_cancel_after_s(int64_t remaining_ms); /* for Cancel-After; 5 s…24 h */

@@ -1,5 +1,6 @@
 #include "predict/replicate_json.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -59,13 +60,32 @@ static size_t mend_string(char *s, const char *end)
     return (size_t)(MIN((const char *)at, end) - s);
 }
 
-/* false: too deep, or too many values. Mends the strings on the way. */
+/* s is at a digit, a sign or a point. An exponent that no double can hold would make all of it unreadable: it
+ * becomes 300. Returns the bytes of the number. */
+static size_t mend_number(char *s)
+{
+    size_t n = strspn(s, "0123456789.+-");
+    if (s[n] != 'e' && s[n] != 'E')
+        return n;
+    char *exponent = s + n + 1;
+    exponent += *exponent == '+' || *exponent == '-';
+    size_t digits = strspn(exponent, "0123456789"), zeros = MIN(strspn(exponent, "0"), digits);
+    if (digits - zeros > 3 || (digits - zeros == 3 && strncmp(exponent + zeros, "300", 3) > 0)) {
+        memset(exponent, '0', digits);
+        exponent[digits - 3] = '3';
+    }
+    return (size_t)(exponent - s) + digits;
+}
+
+/* false: too deep, or too many values. Mends strings and numbers on the way. */
 static bool within_bounds(char *s, size_t size)
 {
     size_t depth = 0, values = 1;
     for (size_t i = 0; i < size; i++) {
         if (s[i] == '"')
             i += 1 + mend_string(s + i + 1, s + size);
+        else if (isdigit((unsigned char)s[i]))
+            i += mend_number(s + i) - 1;
         else if (s[i] == '[' || s[i] == '{')
             depth++, values++;
         else if (s[i] == ']' || s[i] == '}')

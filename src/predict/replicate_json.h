@@ -11,7 +11,7 @@
 #include "base/macros.h"
 
 enum {
-    REPLICATE_JSON_BYTES_MAX = 48 << 20, /* room for 20 MB of logs beside inline pictures */
+    REPLICATE_JSON_BYTES_MAX = 160 << 20, /* 100 MB of pictures inline, and 20 MB of logs */
     REPLICATE_JSON_DEPTH_MAX = 64,
     REPLICATE_JSON_VALUES_MAX = 200000
 };

@@ -10,20 +10,33 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "metrics/metrics.h"
+#include "request/access.h"
 #include "request/caller.h"
+#include "request/content_digest.h"
+#include "request/figures.h"
+#include "request/intake.h"
 #include "request/receive.h"
+#include "request/route_body.h"
 #include "request/stage.h"
+#include "web/pages.h"
 
-enum { FIELD_MAX_BYTES = 4096, FORM_OVERHEAD_BYTES = 64 << 10 };
+enum { FORM_OVERHEAD_BYTES = 64 << 10 };
 
 struct intake {
+    struct route_body *route; /* it is no feature's: the rest is not used. NULL: it is */
     struct request *req;
-    struct form *form; /* NULL: a raw body */
-    char *field_name;  /* the text field that is being read; NULL: none */
+    struct form *form; /* NULL: a raw body, or JSON */
+    bool json;         /* the whole body is collected in value, up to json_max bytes */
+    int64_t json_max;
+    const char *field_name; /* the text field that is being read; NULL: none */
     struct buf value;
     int64_t fields;
-    bool image_seen;
+    struct body *into;          /* the picture that is being read; NULL: none */
+    unsigned picture;           /* which one */
+    struct content_check check; /* of what comes, as it comes */
+    unsigned unnamed; /* bits of those whose part has an empty file name: a browser sends it for no file */
 };
 
 /* ---- refusals that the headers already show ---- */
@@ -31,14 +44,13 @@ struct intake {
 static int check_length(struct request *req, const struct exchange *x)
 {
     int64_t length = exchange_content_length(x);
-    int64_t most = req->svc->opt->upload_max_bytes;
+    size_t images;
+    const char *field = feature_images(req->feature, &images)->field;
+    int64_t most = req->svc->opt->upload_max_bytes * (int64_t)images;
     if (length > most + FORM_OVERHEAD_BYTES)
-        return error_set_field(&req->err, ERR_PAYLOAD_TOO_LARGE, "image",
+        return error_set_field(&req->err, ERR_PAYLOAD_TOO_LARGE, field,
                                "The upload has %" PRId64 " bytes; at most %" PRId64 " are taken", length,
                                most);
-    if (length == 0)
-        return error_set_field(&req->err, ERR_VALIDATION, "image",
-                               "Send the picture in the file field \"image\" of a multipart/form-data body");
     return 0;
 }
 
@@ -52,18 +64,38 @@ static int check_headers(struct request *req, const struct exchange *x)
     return check_length(req, x);
 }
 
+static int check_access(const struct gate *gate, struct request *req, const struct exchange *x)
+{
+    int r = access_check(gate->access, x, &req->tenant, &req->err);
+    req->receive.known = r == 0;
+    return r;
+}
+
+static int too_many(unsigned per_minute, const struct rate_state *state, struct error *e)
+{
+    int r = error_set(e, ERR_RATE_LIMIT, "At most %u requests a minute are taken on this route", per_minute);
+    e->retry_after_s = state->retry_s;
+    return r;
+}
+
 static int check_rate(struct request *req, const struct exchange *x)
 {
     struct rate_state *state = &req->receive.rate;
     if (!req->svc->rate)
         return 0;
-    uint64_t who = caller_hash(x, (unsigned)req->svc->opt->trust_proxy, req->feature->route);
+    uint64_t who = caller_hash(x, (unsigned)req->svc->opt->trust_proxy, req->tenant, req->feature->route);
     if (rate_take(req->svc->rate, who, req->feature->per_minute, req->entered_ns[STAGE_RECEIVE], state))
         return 0;
-    error_set(&req->err, ERR_RATE_LIMIT, "At most %u requests a minute are taken on this route",
-              req->feature->per_minute);
-    req->err.retry_after_s = state->retry_s;
-    return -ERR_RATE_LIMIT;
+    return too_many(req->feature->per_minute, state, &req->err);
+}
+
+/* ---- what the headers wish ---- */
+
+static void read_wish(struct request *req, const struct exchange *x)
+{
+    const char *header = exchange_header_list(x, "Cache-Control", &req->arena);
+    int r = header ? cache_control_parse(header, &req->wish) : 0;
+    (void)r; /* one that cannot be read is as good as none */
 }
 
 /* ---- the body ---- */
@@ -72,21 +104,25 @@ static int image_bytes(struct intake *in, const void *data, size_t size)
 {
     struct request *req = in->req;
     uint64_t most = (uint64_t)req->svc->opt->upload_max_bytes;
-    if (body_size(req->receive.body) + size > most)
-        return error_set_field(&req->err, ERR_PAYLOAD_TOO_LARGE, "image",
+    size_t count;
+    const struct image_row *row = feature_images(req->feature, &count);
+    if (body_size(in->into) + size > most)
+        return error_set_field(&req->err, ERR_PAYLOAD_TOO_LARGE, row[in->picture].field,
                                "The picture has more than %" PRIu64 " bytes", most);
-    return size ? body_append(req->receive.body, data, size, &req->err) : 0;
+    return size ? body_append(in->into, data, size, &req->err) : 0;
 }
 
-static int begin_image(struct intake *in)
+static int begin_image(struct intake *in, unsigned i)
 {
     struct request *req = in->req;
-    if (in->image_seen)
-        return error_set_field(&req->err, ERR_VALIDATION, "image", "There is more than one picture");
-    in->image_seen = true;
+    size_t count;
+    const char *field = feature_images(req->feature, &count)[i].field;
+    if (req->receive.body[i])
+        return error_set_field(&req->err, req->feature->refusal, field, "There is more than one picture");
     struct http_client *client = req->client_state;
     int64_t length = exchange_content_length(http_client_exchange(client));
-    req->receive.body = body_new(req->svc->spool, length > 0 ? (uint64_t)length : 0);
+    in->picture = i;
+    req->receive.body[i] = in->into = body_new(req->svc->spool, length > 0 ? (uint64_t)length : 0);
     return 0;
 }
 
@@ -95,8 +131,9 @@ static int end_field(struct intake *in)
     struct request *req = in->req;
     const char *name = TAKE(in->field_name);
     int r = 0;
+    in->into = NULL;
     if (name && strlen(buf_text(&in->value)) < in->value.len) /* what is checked must be all of it */
-        r = error_set_field(&req->err, ERR_VALIDATION, name, "The field holds a zero byte");
+        r = error_set_field(&req->err, req->feature->refusal, name, "The field holds a zero byte");
     else if (name)
         request_add_field(req, name, buf_text(&in->value));
     buf_release(&in->value);
@@ -108,7 +145,7 @@ static int count_field(struct intake *in)
     struct request *req = in->req;
     int64_t most = req->svc->opt->form_fields_max;
     if (++in->fields > most)
-        return error_set(&req->err, ERR_VALIDATION, "The form has more than %" PRId64 " fields", most);
+        return error_set(&req->err, req->feature->refusal, "The form has more than %" PRId64 " fields", most);
     return 0;
 }
 
@@ -117,11 +154,17 @@ static int begin_part(struct intake *in, const char *name, const char *filename)
     struct request *req = in->req;
     if (end_field(in) < 0 || count_field(in) < 0)
         return -(int)req->err.code;
-    if (strcmp(name, "image") == 0)
-        return begin_image(in);
+    size_t count;
+    const struct image_row *row = feature_images(req->feature, &count);
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(name, row[i].field) == 0) {
+            in->unnamed |= filename && !*filename ? 1u << i : 0;
+            return begin_image(in, i);
+        }
     if (filename)
-        return error_set_field(&req->err, ERR_VALIDATION, name,
-                               "A file is taken only in the field \"image\"");
+        return error_set_field(
+            &req->err, req->feature->refusal, name, "A file is taken only in the field \"%s\"%s%s%s",
+            row[0].field, count > 1 ? " or \"" : "", count > 1 ? row[1].field : "", count > 1 ? "\"" : "");
     in->field_name = arena_strndup(&req->arena, name, FIELD_MAX_BYTES);
     return 0;
 }
@@ -132,11 +175,11 @@ static bool form_part(void *ctx, const char *name, const char *filename, const c
     struct intake *in = ctx;
     if (offset == 0 && begin_part(in, name ? name : "", filename) < 0)
         return false;
-    if (!in->field_name)
+    if (in->into)
         return image_bytes(in, data, size) == 0;
     if (buf_append(&in->value, data, size) < 0) {
-        error_set_field(&in->req->err, ERR_VALIDATION, in->field_name, "The field is longer than %d bytes",
-                        FIELD_MAX_BYTES);
+        error_set_field(&in->req->err, in->req->feature->refusal, in->field_name,
+                        "The field is longer than %d bytes", FIELD_MAX_BYTES);
         return false;
     }
     return true;
@@ -162,30 +205,60 @@ static int begin_body(struct intake *in, struct exchange *x)
     exchange_each_query(x, query_field, in);
     if (req->err.code != ERR_NONE)
         return -(int)req->err.code;
+    const char *digest = exchange_header_list(x, "Content-Digest", &req->arena);
+    if (content_check_begin(&in->check, digest, &req->err) < 0)
+        return -(int)req->err.code;
+    if (exchange_content_length(x) == 0)
+        return 0; /* whatever its type says: all there is stands in the query */
     if (has_type(x, "image/"))
-        return begin_image(in);
+        return begin_image(in, 0);
+    if (has_type(x, "application/json")) {
+        in->json = true;
+        in->json_max = req->svc->opt->json_limit;
+        buf_init(&in->value, (size_t)in->json_max);
+        return 0;
+    }
     in->form = form_new(x, form_part, in);
     if (in->form)
         return 0;
     if (has_type(x, "multipart/form-data"))
         return error_set(&req->err, ERR_VALIDATION, "The Content-Type names no boundary");
-    return error_set(
-        &req->err, ERR_UNSUPPORTED_MEDIA_TYPE,
-        "Send multipart/form-data with the file field \"image\", or the picture itself as image/*");
+    return error_set(&req->err, ERR_UNSUPPORTED_MEDIA_TYPE,
+                     "Send multipart/form-data with a picture in it, the picture itself as image/*, or JSON "
+                     "with its address");
+}
+
+static int finish_form(struct intake *in)
+{
+    struct request *req = in->req;
+    if (in->json)
+        return intake_json(req, &in->value, &in->fields);
+    bool whole = !in->form || form_finish(in->form) == 0;
+    if (!whole && req->err.code == ERR_NONE)
+        error_set(&req->err, ERR_VALIDATION, "The form ends in the middle: its last boundary is missing");
+    return req->err.code == ERR_NONE ? end_field(in) : -(int)req->err.code;
+}
+
+/* A file input that nobody used is no picture. */
+static void drop_unused(struct intake *in)
+{
+    struct request *req = in->req;
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        if ((in->unnamed & 1u << i) && body_size(req->receive.body[i]) == 0)
+            body_unref(TAKE(req->receive.body[i]));
 }
 
 static int finish_body(struct intake *in)
 {
     struct request *req = in->req;
-    if (req->err.code != ERR_NONE)
+    if (req->err.code != ERR_NONE || finish_form(in) < 0)
         return -(int)req->err.code;
-    bool whole = !in->form || form_finish(in->form) == 0;
-    if (!whole && req->err.code == ERR_NONE)
-        error_set(&req->err, ERR_VALIDATION, "The form ends in the middle: its last boundary is missing");
-    if (req->err.code != ERR_NONE || end_field(in) < 0)
+    drop_unused(in);
+    if (content_check_end(&in->check, &req->err) < 0 || take_digests(req) < 0 || take_addresses(req) < 0)
         return -(int)req->err.code;
-    if (req->receive.body)
-        body_finish(req->receive.body);
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        if (req->receive.body[i])
+            body_finish(req->receive.body[i]);
     req->receive.complete = true;
     return 0;
 }
@@ -210,6 +283,7 @@ static void intake_release(struct intake *in)
 {
     form_free(TAKE(in->form));
     buf_release(&in->value);
+    content_check_release(&in->check);
 }
 
 static struct intake *intake_new(struct gate *gate, const struct feature *f, struct exchange *x)
@@ -236,15 +310,66 @@ static void refuse(struct exchange *x, enum err code, const char *allow)
 static void begin_feature(struct gate *gate, const struct feature *f, struct exchange *x)
 {
     metrics_arrived(gate->svc->metrics, f);
+    exchange_set_tag(x, metric_feature_route(f));
     struct intake *in = intake_new(gate, f, x);
     struct request *req = in->req;
     exchange_set_state(x, in);
-    if (check_rate(req, x) == 0 && check_headers(req, x) == 0 && begin_body(in, x) == 0) {
+    read_wish(req, x);
+    if (check_access(gate, req, x) == 0 && check_rate(req, x) == 0 && check_headers(req, x) == 0 &&
+        budget_allows_body(req) == 0 && begin_body(in, x) == 0) {
+        req->receive.admitted_ns = loop_now_ns(gate->svc->loop);
         request_start(req); /* waits for the body */
         return;
     }
     intake_release(in);
     request_start(req);
+}
+
+/* The limits of an address that is no feature: health and metrics are for everybody, others have a rate. */
+static int check_route(struct gate *gate, const struct route *route, const struct exchange *x,
+                       struct rate_state *rate, struct error *e)
+{
+    const char *tenant;
+    if (route->per_minute == 0)
+        return 0;
+    if (access_check(gate->access, x, &tenant, e) < 0)
+        return -(int)e->code;
+    if (!gate->svc->rate)
+        return 0;
+    uint64_t who = caller_hash(x, (unsigned)gate->svc->opt->trust_proxy, tenant, route->path);
+    if (rate_take(gate->svc->rate, who, route->per_minute, loop_now_ns(gate->svc->loop), rate))
+        return 0;
+    return too_many(route->per_minute, rate, e);
+}
+
+static void begin_route(struct gate *gate, enum route_id route, struct exchange *x)
+{
+    exchange_set_tag(x, metric_route(route));
+    struct rate_state rate = {0};
+    struct error e;
+    if (check_route(gate, &routes[route], x, &rate, &e) < 0) {
+        struct reply *r = reply_error(x, NULL, &e);
+        page_rate_headers(r, &rate);
+        exchange_answer(x, r);
+        return;
+    }
+    if (web_body_max(gate->web, route) == 0) {
+        web_answer(gate->web, route, x);
+        return;
+    }
+    struct route_body *body = route_body_new(gate, route, x, &rate);
+    if (!body)
+        return;
+    struct intake *in = NEW(struct intake);
+    in->route = body;
+    exchange_set_state(x, in);
+}
+
+static void end_route(struct exchange *x, struct intake *in)
+{
+    exchange_set_state(x, NULL);
+    route_body_free(in->route);
+    free(in);
 }
 
 static void on_request(void *ctx, struct exchange *x)
@@ -256,9 +381,9 @@ static void on_request(void *ctx, struct exchange *x)
     enum route_id route = web_find(method, path, &method_ok);
     const struct feature *f = feature_by_route(path);
     if (route != ROUTE_COUNT && method_ok)
-        web_answer(gate->web, route, x);
+        begin_route(gate, route, x);
     else if (route != ROUTE_COUNT)
-        refuse(x, ERR_METHOD_NOT_ALLOWED, "GET, HEAD");
+        refuse(x, ERR_METHOD_NOT_ALLOWED, strcmp(routes[route].method, "GET") == 0 ? "GET, HEAD" : "POST");
     else if (!f)
         refuse(x, ERR_NOT_FOUND, NULL);
     else if (strcmp(method, "POST") != 0)
@@ -278,13 +403,20 @@ static void on_body(void *ctx, struct exchange *x, const void *data, size_t size
 {
     struct intake *in = exchange_state(x);
     struct request *req = in->req;
-    if (!in->form) {
-        if (image_bytes(in, data, size) < 0)
-            fail_now(in);
+    if (in->route) {
+        if (!route_body_feed(in->route, x, data, size))
+            end_route(x, in);
         return;
     }
-    int r = form_feed(in->form, data, size);
-    if (r < 0 && req->err.code == ERR_NONE)
+    content_check_feed(&in->check, data, size);
+    if (in->json && buf_append(&in->value, data, size) < 0)
+        error_set(&req->err, ERR_PAYLOAD_TOO_LARGE, "The JSON is longer than %" PRId64 " bytes",
+                  in->json_max);
+    if (!in->json && !in->form) {
+        int r = image_bytes(in, data, size);
+        (void)r; /* req->err says it */
+    }
+    if (in->form && form_feed(in->form, data, size) < 0 && req->err.code == ERR_NONE)
         error_set(&req->err, ERR_VALIDATION, "The form cannot be read: it is malformed");
     if (req->err.code != ERR_NONE)
         fail_now(in);
@@ -294,6 +426,13 @@ static void on_complete(void *ctx, struct exchange *x)
 {
     struct intake *in = exchange_state(x);
     struct request *req = in->req;
+    if (in->route) {
+        exchange_set_state(x, NULL); /* it may be suspended from here on */
+        route_body_complete(in->route, x);
+        route_body_free(in->route);
+        free(in);
+        return;
+    }
     int r = finish_body(in);
     (void)r; /* req->err says it to the stage */
     intake_release(in);
@@ -306,10 +445,20 @@ static void on_close(void *ctx, struct exchange *x)
     struct intake *in = exchange_state(x);
     if (!in)
         return;
+    if (in->route) {
+        end_route(x, in);
+        return;
+    }
     exchange_set_state(x, NULL);
     in->req->client = NULL;
     error_set(&in->req->err, ERR_CLIENT_GONE, "The connection closed while the upload was arriving");
     fail_now(in);
+}
+
+static void on_figures(void *ctx, const struct http_figures *f)
+{
+    const struct gate *gate = ctx;
+    figures_of_exchange(gate->svc->metrics, f);
 }
 
 const struct http_handler receive_handler = {
@@ -317,4 +466,5 @@ const struct http_handler receive_handler = {
     .on_body = on_body,
     .on_complete = on_complete,
     .on_close = on_close,
+    .on_figures = on_figures,
 };

@@ -1,15 +1,52 @@
 /* 040 join: is the same being done right now? Then wait for it; else lead.
  *
  * The cache is asked once more: the twin may have finished while this request was on its way to the core, and
- * 100 stores before it leaves the map, both on the core, so one of the two always shows it. */
+ * 100 stores before it leaves the map, both on the core, so one of the two always shows it.
+ * Who wishes nothing that was begun before (no-cache) leads if nobody does, else works beside the leader. */
+#include <stdio.h>
+
 #include "request/flights.h"
 #include "request/stage.h"
 
+/* There is no result: now a picture that was only named has to be here. */
+static enum verdict need_pictures(struct request *req)
+{
+    size_t count;
+    const struct image_row *row = feature_images(req->feature, &count);
+    char field[64];
+    for (size_t i = 0; i < count; i++) {
+        if (req->receive.body[i] || !req->validate.digest[i])
+            continue;
+        snprintf(field, sizeof(field), "%s_digest", row[i].field);
+        error_set_field(&req->err, ERR_UPLOAD_UNKNOWN, field,
+                        "No picture with this digest has come lately, or it is not kept any more: send the "
+                        "picture itself in the file field \"%s\"",
+                        row[i].field);
+        return FAIL;
+    }
+    return NEXT;
+}
+
+/* What is done ahead is no reason to wait. */
+static enum verdict already_done(struct request *req)
+{
+    error_set(&req->err, ERR_QUEUE_FULL, "It is being done already");
+    return FAIL;
+}
+
 enum verdict join_enter(struct request *req)
 {
-    req->lookup.hit = cache_get(req->svc->cache, req->validate.key, loop_now_ns(req->svc->loop));
+    if (!request_shares(req))
+        return need_pictures(req); /* each run differs, or it wishes to be left alone */
+    req->lookup.hit = lookup_result(req, req->validate.key);
     if (req->lookup.hit)
         return HIT;
+    if (need_pictures(req) == FAIL)
+        return FAIL;
+    if (req->wish.no_cache && flights_running(req->svc->flights, req->validate.key))
+        return NEXT;
+    if (req->ahead && flights_running(req->svc->flights, req->validate.key))
+        return already_done(req);
     if (flights_join(req->svc->flights, req, pipeline_op_done))
         return NEXT;
     return stage_wait(req, &req->join.op);
@@ -21,7 +58,7 @@ enum verdict join_done(struct request *req)
     if (result < 0)
         return FAIL; /* err is the leader's, or says why the wait was cancelled */
     if (req->join.leads) {
-        req->receive.body = flight_body(req->join.flight);
+        flight_bodies(req->join.flight, req->receive.body);
         return NEXT;
     }
     req->join.collapsed = true;

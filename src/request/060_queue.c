@@ -1,41 +1,170 @@
-/* 060 queue: pick the limiter and wait fairly for a slot. Whoever waits here holds no image in memory. */
+/* 060 queue: pick the provider and its limiter, and wait fairly for a slot. Whoever waits here holds no image
+ * in memory, but for as many as there are slots, while Redis is asked for them. */
+#include "base/log.h"
 #include "metrics/metrics.h"
+#include "request/figures.h"
+#include "request/flights.h"
+#include "request/prefetch.h"
 #include "request/stage.h"
 
-static struct limiter *limiter_of(const struct request *req)
+struct choice {
+    struct provider *provider;
+    unsigned index;
+    bool degraded;
+};
+
+/* The first provider from `from` on that can run the feature now. One that is set up for it but switched off
+ * for a while says when to come back; with FALLBACK the next one serves meanwhile. */
+static int choose(const struct services *svc, const struct feature *f, unsigned from, struct choice *ret,
+                  struct error *e)
 {
-    if (req->svc->provider->ops->own_limiter)
-        return req->svc->local_limiter;
-    return req->svc->class_limiter[req->feature->class];
+    struct error first = {0};
+    struct choice c = {.degraded = from > 0};
+    for (c.index = from; c.index < svc->provider_count; c.index++) {
+        struct error why = {0};
+        c.provider = svc->provider[c.index];
+        if (c.provider->ops->available(c.provider, f, &why) == 0) {
+            *ret = c;
+            return 0;
+        }
+        if (first.code == ERR_NONE || (first.retry_after_s == 0 && why.retry_after_s > 0))
+            first = why;
+        if (why.retry_after_s > 0 && !svc->opt->fallback)
+            break;
+        c.degraded |= why.retry_after_s > 0;
+    }
+    if (first.code == ERR_NONE)
+        error_set(&first, ERR_PROVIDER_UNAVAILABLE, "No provider is set up");
+    *e = first;
+    return -ERR_PROVIDER_UNAVAILABLE;
+}
+
+static struct limiter *model_limiter(const struct services *svc, const struct feature *f,
+                                     const struct provider *provider)
+{
+    return provider->ops->own_limiter ? svc->local_limiter : svc->class_limiter[f->class];
+}
+
+bool queue_may_send(const struct request *req)
+{
+    const struct services *svc = req->svc;
+    for (unsigned i = 0; i < svc->provider_count; i++) {
+        struct provider *p = svc->provider[i];
+        struct error why = {0};
+        if (p->ops->remote && (p->ops->available(p, req->feature, &why) == 0 || why.retry_after_s > 0))
+            return true;
+    }
+    return false;
 }
 
 bool queue_is_busy(const struct request *req)
 {
-    const struct limiter *limiter = limiter_of(req);
-    return limiter->running == limiter->slots;
+    struct choice c = {0};
+    struct error ignored;
+    if (choose(req->svc, req->feature, req->queue.choice, &c, &ignored) < 0)
+        return false;
+    return limiter_is_busy(model_limiter(req->svc, req->feature, c.provider));
+}
+
+struct provider *queue_first(const struct request *req, const struct feature *f)
+{
+    struct choice c = {0};
+    struct error ignored;
+    return choose(req->svc, f, 0, &c, &ignored) == 0 ? c.provider : NULL;
+}
+
+struct provider *queue_idle(const struct services *svc, const struct feature *f, unsigned percent)
+{
+    struct choice c = {0};
+    struct error ignored;
+    if (choose(svc, f, 0, &c, &ignored) < 0)
+        return NULL;
+    const struct limiter *l = model_limiter(svc, f, c.provider);
+    bool idle = !limiter_is_busy(l) && l->waiting == 0 &&
+                (l->running == 0 || (l->running + 1) * 100 <= l->slots * percent);
+    return idle ? c.provider : NULL;
+}
+
+bool queue_goes_elsewhere(const struct request *req)
+{
+    struct choice c = {0};
+    struct error ignored;
+    return req->feature->step == FEATURE_NONE && choose(req->svc, req->feature, 0, &c, &ignored) == 0 &&
+           !c.provider->ops->own_limiter;
+}
+
+bool queue_fall_back(struct request *req)
+{
+    struct choice c;
+    struct error ignored;
+    if (!req->svc->opt->fallback || choose(req->svc, req->feature, req->queue.choice + 1, &c, &ignored) < 0)
+        return false;
+    LOG(LOG_WARN, "falling back", F_STR("id", req->id), F_STR("feature", req->feature->name),
+        F_STR("from", req->queue.provider->ops->name), F_STR("to", c.provider->ops->name),
+        F_STR("reason", req->err.reason));
+    req->queue.choice++;
+    return true;
 }
 
 /* A full disk is no reason to refuse: then the bytes stay in memory and count there. */
 static void put_down(struct body *body)
 {
     struct error ignored;
-    int r = body_spool(body, &ignored);
+    int r = body ? body_spool(body, &ignored) : 0;
     (void)r;
 }
 
 void queue_put_down(struct request *req)
 {
-    put_down(req->receive.body);
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        put_down(req->receive.body[i]);
     put_down(req->prescale.input);
+}
+
+/* Fills queue.provider, choice and degraded. NULL: req->err says why. */
+static struct limiter *pick(struct request *req)
+{
+    if (req->feature->step != FEATURE_NONE)
+        return req->svc->step_limiter; /* the step's own request picks a provider */
+    struct choice c = {0};
+    if (choose(req->svc, req->feature, req->queue.choice, &c, &req->err) < 0)
+        return NULL;
+    req->queue.provider = c.provider;
+    req->queue.choice = c.index;
+    req->queue.degraded = c.degraded;
+    return model_limiter(req->svc, req->feature, c.provider);
+}
+
+void queue_let_go(struct request *req)
+{
+    list_remove(&req->queue.lent);
+    if (req->queue.limiter)
+        limiter_release(TAKE(req->queue.limiter));
+}
+
+/* What was made ahead gives way to what was asked for, and never waits. false: it fails. */
+static bool give_way(struct request *req, const struct limiter *limiter)
+{
+    if (!req->ahead || !req->client || prefetch_is_asked_for(req))
+        return true;
+    if (limiter_is_busy(limiter))
+        error_set(&req->err, ERR_QUEUE_FULL, "The slots are taken by what was asked for");
+    else if (!prefetch_affords(req))
+        error_set(&req->err, ERR_BUDGET_EXCEEDED, "PREFETCH_BUDGET_USD is spent");
+    return req->err.code == ERR_NONE;
 }
 
 enum verdict queue_enter(struct request *req)
 {
-    struct provider *provider = req->svc->provider;
-    if (provider->ops->available(provider, req->feature, &req->err) < 0)
+    struct limiter *limiter = pick(req);
+    if (!limiter || (req->queue.provider && budget_allows(req, req->queue.provider) < 0))
         return FAIL;
-    req->queue.provider = provider;
-    struct limiter *limiter = limiter_of(req);
+    if (!req->ahead && limiter_is_busy(limiter))
+        prefetch_yield(req->svc->prefetch, limiter);
+    bool busy = limiter_is_busy(limiter); /* else it takes no longer than a question to Redis */
+    if (!give_way(req, limiter))
+        return FAIL;
+    req->queue.wait = (struct slot_wait){0};
     if (limiter_acquire(limiter, &req->queue.wait, pipeline_op_done) < 0) {
         error_set(&req->err, ERR_QUEUE_FULL, "%zu requests of class \"%s\" wait already", limiter->waiting,
                   limiter->name);
@@ -43,7 +172,7 @@ enum verdict queue_enter(struct request *req)
             limiter_retry_after_s(limiter, metrics_typical_ns(req->svc->metrics, req->feature));
         return FAIL;
     }
-    if (list_linked(&req->queue.wait.node)) /* no slot yet; mostly it is in files already */
+    if (busy && list_linked(&req->queue.wait.node)) /* no slot yet; mostly it is in files already */
         queue_put_down(req);
     return stage_wait(req, &req->queue.wait.op);
 }
@@ -53,5 +182,8 @@ enum verdict queue_done(struct request *req)
     if (req->queue.wait.op.result < 0)
         return FAIL; /* err says who cancelled the wait */
     req->queue.limiter = req->queue.wait.limiter;
+    if (req->ahead)
+        prefetch_holds(req->svc->prefetch, req);
+    figures_of_wait(req);
     return NEXT;
 }

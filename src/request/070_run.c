@@ -1,6 +1,15 @@
-/* 070 run: the prediction. The slot is given back as soon as it is over, however it ended. */
+/* 070 run: the prediction, or, for a feature that composes another's result, the request for that. The slot
+ * is given back as soon as it is over, however it ended. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "request/child.h"
+#include "request/costs.h"
+#include "request/figures.h"
+#include "request/prefetch.h"
 #include "request/stage.h"
 
+/* Whatever is told may also mean that nothing is paid any more; then perhaps nobody wants it. */
 static void progress(struct prediction *p)
 {
     struct request *req = p->op.owner;
@@ -8,6 +17,8 @@ static void progress(struct prediction *p)
     req->run.total = p->total;
     if (req->client && req->client->progress)
         req->client->progress(req, p->done, p->total);
+    if (!req->client)
+        request_stop_unwanted(req);
 }
 
 /* A JPEG comes back as JPEG; anything else as PNG, which loses nothing. */
@@ -16,8 +27,17 @@ static enum image_type wanted_type(enum image_type upload)
     return upload == IMAGE_JPEG ? IMAGE_JPEG : IMAGE_PNG;
 }
 
+static enum verdict run_step(struct request *req)
+{
+    req->run.child = child_new(req, &features[req->feature->step]);
+    child_start(req->run.child, pipeline_op_done);
+    return stage_wait(req, child_op(req->run.child));
+}
+
 enum verdict run_enter(struct request *req)
 {
+    if (req->feature->step != FEATURE_NONE)
+        return run_step(req);
     struct blob *input;
     if (body_blob(req->prescale.input, &input, &req->err) < 0)
         return FAIL;
@@ -27,20 +47,57 @@ enum verdict run_enter(struct request *req)
     p->input = input;
     p->info = req->prescale.out.info;
     p->wanted = req->wanted != IMAGE_UNKNOWN ? req->wanted : wanted_type(req->validate.type);
+    p->deadline_ns = loop_now_ns(req->svc->loop) + (uint64_t)req->svc->opt->run_timeout_ms * NS_PER_MS;
+    p->id = req->id;
     p->on_progress = progress;
     req->run.prediction = p;
     provider_start(req->queue.provider, p, pipeline_op_done);
     return stage_wait(req, &p->op);
 }
 
+/* The provider failed, not the picture: the next one may do better, if somebody asks for it. */
+static bool may_fall_back(const struct request *req)
+{
+    return !req->cancelled && request_wanted(req) && (!req->ahead || prefetch_is_asked_for(req)) &&
+           (req->err.code == ERR_UPSTREAM || req->err.code == ERR_PROVIDER_UNAVAILABLE);
+}
+
+static enum verdict run_failed(struct request *req)
+{
+    if (!may_fall_back(req) || !queue_fall_back(req))
+        return FAIL;
+    prediction_release(TAKE(req->run.prediction));
+    req->err = (struct error){0};
+    return AGAIN;
+}
+
+static enum verdict step_done(struct request *req)
+{
+    req->spent |= child_spent(req->run.child);
+    if (child_op(req->run.child)->result == 0)
+        return NEXT;
+    if (req->cancelled)
+        return FAIL;
+    req->err = *child_error(req->run.child);
+    size_t count;
+    if (*req->err.field) /* the step's only field is its picture, which has another name here */
+        snprintf(req->err.field, sizeof(req->err.field), "%s", feature_images(req->feature, &count)[0].field);
+    return FAIL;
+}
+
 enum verdict run_done(struct request *req)
 {
+    queue_let_go(req);
+    if (req->run.child)
+        return step_done(req);
     struct prediction *p = req->run.prediction;
-    limiter_release(TAKE(req->queue.limiter));
     blob_unref(TAKE(p->input));
+    req->spent |= p->paid || p->op.result == 0;
+    figures_of_run(req);
+    budget_settle(&req->budget.hold, costs_of_run(req));
     if (p->op.result == 0)
         return NEXT;
     if (!req->cancelled)
         req->err = p->err;
-    return FAIL;
+    return run_failed(req);
 }

@@ -1,8 +1,9 @@
 /* 090 store: all outputs at once.
  *
  * Happy path: one put an output, started together; the group's op completes when the last of them has.
- * Failure modes: the first failure is the group's result, the other puts are cancelled where they can be, and
- * what was stored is removed. */
+ * Failure modes: what passes is tried again until the stage's time is nearly over (store.h); the first
+ * failure is the group's result, the other puts are cancelled where they can be, and what was stored is
+ * removed. */
 #include "base/clock.h"
 #include "request/stage.h"
 
@@ -60,10 +61,12 @@ enum verdict store_enter(struct request *req)
     op_begin(&g->op, req->svc->loop, pipeline_op_done, cancel_puts);
     for (unsigned i = 0; i < g->count; i++) {
         enum image_type type = p->output[i].type;
-        store_key_make(req->feature->prefix, clock_wall_s(), image_extension(type), g->key[i]);
+        store_key_make(params_prefix(&req->validate.params, &req->arena), clock_wall_s(),
+                       image_extension(type), g->key[i]);
         g->put[i].key = req->store.key[i] = g->key[i];
         g->put[i].content_type = image_mime(type);
         g->put[i].body = p->output[i].blob;
+        g->put[i].limit_ms = stage_time_ms(req->svc->opt->store_timeout_ms);
         g->put[i].op.owner = g;
         store_put_start(req->svc->store, &g->put[i], put_done);
     }

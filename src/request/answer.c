@@ -1,165 +1,243 @@
 #include "request/answer.h"
+#include "request/answer_headers.h"
 
-#include <jansson.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/json_out.h"
+#include "base/money.h"
+#include "request/costs.h"
+#include "web/links.h"
+#include "web/pages.h"
 
-enum {
-    RETRY_AFTER_S = 30, /* for something to be repaired */
-    URL_MAX = 8192
-};
+enum { ANSWER_USUAL = 1024, ANSWER_MAX = 1 << 20 };
 
-static void set_size(json_t *meta, const char *name, uint32_t width, uint32_t height)
+static void put_size(struct buf *b, const char *name, uint32_t width, uint32_t height)
 {
-    json_object_set_new(meta, name,
-                        json_pack("{s:I,s:I}", "width", (json_int_t)width, "height", (json_int_t)height));
+    json_out_key(b, name);
+    json_out_begin(b, '{');
+    json_out_int(b, "width", width);
+    json_out_int(b, "height", height);
+    json_out_end(b, '}');
 }
 
 /* What each feature has always said about itself. */
-static void set_feature_words(json_t *meta, const struct request *req)
+static void put_feature_words(struct buf *b, const struct request *req, const struct result *r)
 {
     const struct feature *f = req->feature;
-    switch (f->id) {
-    case FEATURE_ENHANCE:
-        json_object_set_new(meta, "provider", json_string("nightmareai"));
-        break;
-    case FEATURE_BEAUTIFY:
-        json_object_set_new(meta, "version", json_string(f->version));
-        json_object_set_new(meta, "pipeline", json_string("real-esrgan"));
-        break;
-    case FEATURE_CLARITY:
-    case FEATURE_COUNT:
-        break;
-    }
+    if (f->id == FEATURE_ENHANCE)
+        json_out_text(b, "provider", "nightmareai");
+    if (f->id != FEATURE_BEAUTIFY)
+        return;
+    json_out_text(b, "version", r->version ? r->version : f->version);
+    json_out_text(b, "pipeline", "real-esrgan");
 }
 
-/* Milliseconds with three decimals. */
-static json_t *json_ms(uint64_t ns)
+static void put_ms(struct buf *b, const char *name, uint64_t ns)
 {
-    return json_real(round((double)ns / 1000.0) / 1000.0);
+    json_out_fixed(b, name, (ns + NS_PER_US / 2) / NS_PER_US, 3);
 }
 
-static json_t *timings(const struct request *req)
+static void put_timings(struct buf *b, const struct request *req)
 {
-    static const enum stage_id shown[] = {STAGE_RECEIVE, STAGE_PRESCALE, STAGE_QUEUE, STAGE_RUN, STAGE_STORE};
-    json_t *t = json_object();
+    static const struct {
+        enum stage_id stage;
+        const char *name;
+    } shown[] = {{STAGE_RECEIVE, "receive_ms"},
+                 {STAGE_PRESCALE, "prescale_ms"},
+                 {STAGE_QUEUE, "queue_ms"},
+                 {STAGE_RUN, "run_ms"},
+                 {STAGE_STORE, "store_ms"}};
+    json_out_key(b, "timings");
+    json_out_begin(b, '{');
     for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
-        static const char *const names[] = {"receive_ms", "prescale_ms", "queue_ms", "run_ms", "store_ms"};
-        uint64_t ns = request_stage_ns(req, shown[i]);
+        uint64_t ns = request_stage_ns(req, shown[i].stage);
         if (ns > 0)
-            json_object_set_new(t, names[i], json_ms(ns));
+            put_ms(b, shown[i].name, ns);
     }
-    uint64_t total = loop_now_ns(req->svc->loop) - req->entered_ns[STAGE_RECEIVE];
-    json_object_set_new(t, "total_ms", json_ms(total));
-    return t;
+    put_ms(b, "total_ms", loop_now_ns(req->svc->loop) - req->entered_ns[STAGE_RECEIVE]);
+    json_out_end(b, '}');
 }
 
-static json_t *make_meta(const struct request *req, const struct result *r)
+static void put_param(struct buf *b, const struct param_row *row, const char *text)
 {
-    const struct params *p = &req->validate.params;
-    json_t *meta =
-        json_pack("{s:s,s:i,s:I,s:s,s:b}", "model", r->model, "scale", params_int(p, "scale", 2), "bytes",
-                  (json_int_t)r->output[0].bytes, "requestId", req->id, "prescaled", (int)r->prescaled);
+    bool whole = row->type == PARAM_TYPE_INT ||
+                 (row->type == PARAM_TYPE_LENIENT && strspn(text, "0123456789") == strlen(text));
+    json_out_key(b, row->name);
+    if (row->type == PARAM_TYPE_BOOL)
+        json_out_put_bool(b, strcmp(text, "true") == 0);
+    else if (strcmp(row->name, "scale") == 0 || whole)
+        json_out_put_int(b, atoll(text));
+    else if (row->type == PARAM_TYPE_NUM)
+        buf_printf(b, "%.9g", strtod(text, NULL));
+    else
+        json_out_put_text(b, text);
+}
+
+/* What was asked for, by the fields' own names; prompts are the caller's and long. The model that ran is
+ * told, not the one that was named. */
+static void put_params(struct buf *b, const struct params *p)
+{
+    size_t count;
+    const struct param_row *row = feature_params(p->feature, &count);
+    for (size_t i = 0; i < count; i++) {
+        bool hidden = row[i].type == PARAM_TYPE_TEXT || row[i].link_only || strcmp(row[i].name, "model") == 0;
+        if (!hidden && *p->value[i])
+            put_param(b, &row[i], p->value[i]);
+    }
+}
+
+/* By which the pictures may be named next time. */
+static void put_digests(struct buf *b, const struct request *req)
+{
+    static const char scheme[] = "sha256:";
+    char name[64], text[sizeof(scheme) + DIGEST_HEX];
+    size_t count;
+    const struct image_row *row = feature_images(req->feature, &count);
+    memcpy(text, scheme, sizeof(scheme));
+    for (size_t i = 0; i < count; i++) {
+        if (!req->validate.digest[i])
+            continue;
+        snprintf(name, sizeof(name), "%s_digest", row[i].field);
+        hex_encode(req->validate.digest[i], DIGEST_BYTES, text + sizeof(scheme) - 1);
+        json_out_text(b, name, text);
+    }
+}
+
+static void put_sizes(struct buf *b, const struct result *r)
+{
+    json_out_bool(b, "prescaled", r->prescaled);
     if (r->prescaled) {
-        set_size(meta, "originalSize", r->original_width, r->original_height);
-        set_size(meta, "prescaledSize", r->prescaled_width, r->prescaled_height);
+        put_size(b, "originalSize", r->original_width, r->original_height);
+        put_size(b, "prescaledSize", r->prescaled_width, r->prescaled_height);
     }
     if (r->output[0].width)
-        set_size(meta, "size", r->output[0].width, r->output[0].height);
-    set_feature_words(meta, req);
-    json_object_set_new(meta, "ran_on", json_string(r->ran_on));
+        put_size(b, "size", r->output[0].width, r->output[0].height);
+}
+
+static void put_meta(struct buf *b, const struct request *req, const struct result *r)
+{
+    char cost[MONEY_TEXT];
+    json_out_key(b, "meta");
+    json_out_begin(b, '{');
+    json_out_text(b, "model", r->model);
+    json_out_int(b, "bytes", (int64_t)r->output[0].bytes);
+    json_out_text(b, "requestId", req->id);
+    put_params(b, &req->validate.params);
+    put_digests(b, req);
+    put_sizes(b, r);
+    put_feature_words(b, req, r);
+    if (r->version)
+        json_out_text(b, "model_version", r->version);
+    json_out_text(b, "ran_on", r->ran_on);
+    if (r->degraded)
+        json_out_bool(b, "degraded", true);
     if (r->reason)
-        json_object_set_new(meta, "reason", json_string(r->reason));
-    bool faces = params_bool(p, "faceEnhance");
-    if (faces && r->network)
-        json_object_set_new(meta, "notes",
-                            json_pack("[s]", "faces are not treated apart by the local networks"));
-    json_object_set_new(meta, "cached", json_boolean(req->lookup.hit));
+        json_out_text(b, "reason", r->reason);
+    json_out_bool(b, "cached", req->lookup.hit);
     if (req->join.collapsed)
-        json_object_set_new(meta, "joined", json_true());
-    json_object_set_new(meta, "timings", timings(req));
-    return meta;
+        json_out_bool(b, "joined", true);
+    json_out_key(b, "cost_usd");
+    buf_puts(b, money_text(req->join.collapsed ? 0 : costs_of_request(req), cost));
+    put_timings(b, req);
+    json_out_end(b, '}');
 }
 
-/* A link of our own, or the bucket's; expires_s 0: unsigned, the bucket's only. */
-static json_t *make_link(const struct request *req, const char *key, unsigned expires_s, const char *base_url)
+/* Where one stored picture is, by our own link or the bucket's. */
+struct links {
+    struct buf signed_url, public_url; /* the second is empty unless the operator has made it so */
+};
+
+static void make_links(const struct request *req, const char *key, unsigned expires_s, const char *base_url,
+                       struct links *ret)
 {
-    struct store *store = req->svc->store;
-    if (store->ops->link) {
-        BUF_ON_EXIT struct buf url;
-        buf_init(&url, URL_MAX);
-        CHECK(store->ops->link(store, key, expires_s, &url) == 0);
-        return json_string(buf_text(&url));
+    const struct services *svc = req->svc;
+    buf_init(&ret->signed_url, LINK_MAX);
+    buf_init(&ret->public_url, LINK_MAX);
+    link_make(svc->store, svc->signer, key, expires_s, base_url, &ret->signed_url);
+    if (*svc->opt->r2_public_base_url)
+        buf_printf(&ret->public_url, "%s/%s", svc->opt->r2_public_base_url, key);
+    else if (svc->opt->r2_public_fallback && svc->store->ops->link)
+        link_make(svc->store, svc->signer, key, 0, base_url, &ret->public_url);
+}
+
+static void release_links(struct links *l)
+{
+    buf_release(&l->signed_url);
+    buf_release(&l->public_url);
+}
+
+/* "key":…,"url":…,"presigned_url"?:… */
+static void put_picture(struct buf *b, const char *key, const struct links *l)
+{
+    bool public = l->public_url.len > 0;
+    json_out_text(b, "key", key);
+    json_out_text(b, "url", buf_text(public ? &l->public_url : &l->signed_url));
+    if (public)
+        json_out_text(b, "presigned_url", buf_text(&l->signed_url));
+}
+
+/* The first picture is the data itself; where there are or could have been several, there is a list too. */
+static void put_data(struct buf *b, const struct request *req, const struct result *r, const char *base_url)
+{
+    const struct params *p = &req->validate.params;
+    unsigned expires_s = (unsigned)params_int(p, "signTtl", (int)req->svc->opt->presign_expires_s);
+    bool list = r->output_count > 1 || params_int(p, "number_of_images", 0) > 0;
+    struct links links[RESULT_OUTPUTS_MAX];
+    CHECK(r->output_count > 0);
+    json_out_key(b, "data");
+    json_out_begin(b, '{');
+    for (unsigned i = 0; i < r->output_count; i++)
+        make_links(req, r->output[i].key, expires_s, base_url, &links[i]);
+    put_picture(b, r->output[0].key, &links[0]);
+    if (list) {
+        json_out_key(b, "outputs");
+        json_out_begin(b, '[');
+        for (unsigned i = 0; i < r->output_count; i++) {
+            json_out_begin(b, '{');
+            json_out_int(b, "index", i);
+            put_picture(b, r->output[i].key, &links[i]);
+            json_out_end(b, '}');
+        }
+        json_out_end(b, ']');
     }
-    char query[SIGNATURE_QUERY];
-    signer_sign(req->svc->signer, key, clock_wall_s() + expires_s, query);
-    return json_sprintf("%s/files/%s?%s", base_url, key, query);
-}
-
-static json_t *make_data(const struct request *req, const struct result *r, const char *base_url)
-{
-    const struct options *opt = req->svc->opt;
-    const char *key = r->output[0].key;
-    json_t *signed_url = make_link(req, key, (unsigned)opt->presign_expires_s, base_url);
-    json_t *data = json_pack("{s:s}", "key", key);
-    json_t *public_url = NULL;
-    if (*opt->r2_public_base_url)
-        public_url = json_sprintf("%s/%s", opt->r2_public_base_url, key);
-    else if (opt->r2_public_fallback && req->svc->store->ops->link)
-        public_url = make_link(req, key, 0, base_url);
-    json_object_set_new(data, "url", public_url ? public_url : json_incref(signed_url));
-    if (public_url)
-        json_object_set(data, "presigned_url", signed_url);
-    json_decref(signed_url);
-    json_object_set_new(data, "expires_in", json_integer(opt->presign_expires_s));
-    return data;
-}
-
-static void set_rate_headers(struct reply *reply, const struct rate_state *rate)
-{
-    if (rate->limit == 0)
-        return;
-    reply_header(reply, "RateLimit-Policy", "%u;w=60", rate->limit);
-    reply_header(reply, "RateLimit-Limit", "%u", rate->limit);
-    reply_header(reply, "RateLimit-Remaining", "%u", rate->remaining);
-    reply_header(reply, "RateLimit-Reset", "%u", rate->reset_s);
+    for (unsigned i = 0; i < r->output_count; i++)
+        release_links(&links[i]);
+    json_out_int(b, "expires_in", expires_s);
+    json_out_end(b, '}');
 }
 
 static struct reply *success_reply(const struct request *req, const struct result *r, const char *base_url)
 {
-    json_t *doc = json_pack("{s:s,s:s,s:o,s:o}", "request_id", req->id, "status", "success", "data",
-                            make_data(req, r, base_url), "meta", make_meta(req, r));
-    CHECK(doc);
-    char *text = json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    json_decref(doc);
-    CHECK(text);
+    BUF_ON_EXIT struct buf text;
+    buf_init(&text, ANSWER_MAX);
+    int enough = buf_reserve(&text, ANSWER_USUAL);
+    CHECK(enough == 0);
+    json_out_begin(&text, '{');
+    json_out_text(&text, "request_id", req->id);
+    json_out_text(&text, "status", "success");
+    put_data(&text, req, r, base_url);
+    put_meta(&text, req, r);
+    json_out_end(&text, '}');
+    CHECK(!text.failed);
     struct reply *reply = reply_new(200);
-    struct blob *body = blob_take(text, strlen(text), free);
+    BLOB_ON_EXIT struct blob *body = buf_take_blob(&text);
     reply_body(reply, body, "application/json; charset=utf-8");
-    blob_unref(body);
     reply_header(reply, "Cache-Control", "no-store");
     return reply;
-}
-
-/* Who is told to come back is told when; a stage that knows better has said so already. */
-static struct reply *failure_reply(const struct request *req, const struct exchange *x)
-{
-    struct error e = req->err;
-    int status = err_row(e.code)->status;
-    if ((status == 429 || status == 503) && e.retry_after_s == 0)
-        e.retry_after_s = RETRY_AFTER_S;
-    return reply_error(x, req->id, &e);
 }
 
 struct reply *answer_reply(const struct request *req, const struct exchange *x, const char *base_url)
 {
     const struct result *r = request_result(req);
-    struct reply *reply = r ? success_reply(req, r, base_url) : failure_reply(req, x);
-    set_rate_headers(reply, &req->receive.rate);
+    struct reply *reply = r ? success_reply(req, r, base_url) : reply_error(x, req->id, &req->err);
+    page_rate_headers(reply, &req->receive.rate);
+    answer_cache_status(req, reply);
+    answer_server_timing(req, reply);
+    answer_budget_warning(req, reply);
     return reply;
 }

@@ -4,10 +4,11 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/digest.h"
 
-enum { V6_PREFIX_BYTES = 8 };
+enum { V6_PREFIX_BYTES = 8, ENTRY_MAX = 64, LINES_MAX = 16 /* as many as there can be hops */ };
 
 struct address {
     uint8_t bytes[16];
@@ -35,8 +36,23 @@ static void from_peer(const struct sockaddr *sa, struct address *ret)
     }
 }
 
-static bool from_text(const char *text, struct address *ret)
+/* Some proxies write the port too: "192.0.2.1:4711", "[2001:db8::1]:4711". It is another for each connection.
+ */
+static const char *without_port(char *text)
 {
+    char *colon = strchr(text, ':');
+    if (*text == '[') {
+        text[strcspn(text, "]")] = '\0';
+        return text + 1;
+    }
+    if (colon && !strchr(colon + 1, ':'))
+        *colon = '\0';
+    return text;
+}
+
+static bool from_text(char *entry, struct address *ret)
+{
+    const char *text = without_port(entry);
     struct in6_addr v6;
     if (inet_pton(AF_INET, text, ret->bytes) == 1) {
         ret->size = 4;
@@ -69,19 +85,54 @@ bool caller_forwarded(const char *header, unsigned hops, char *ret, size_t size)
     }
 }
 
-uint64_t caller_hash(const struct exchange *x, unsigned trusted_hops, const char *route)
+/* Each proxy adds its entry at the end, in the same line or in one of its own. */
+bool caller_forwarded_lines(const char *const *line, unsigned count, unsigned hops, char *ret, size_t size)
+{
+    while (count-- > 0) {
+        unsigned entries = 1;
+        for (const char *comma = strchr(line[count], ','); comma; comma = strchr(comma + 1, ','))
+            entries++;
+        if (hops <= entries)
+            return caller_forwarded(line[count], hops, ret, size);
+        hops -= entries;
+    }
+    return false;
+}
+
+/* The last lines of X-Forwarded-For: each holds an entry at least, so there is no need of more. */
+struct forwarded {
+    const char *line[LINES_MAX];
+    unsigned count;
+};
+
+static void keep_line(void *ctx, const char *name, const char *value)
+{
+    struct forwarded *f = ctx;
+    if (strcasecmp(name, "X-Forwarded-For") != 0)
+        return;
+    if (f->count == LINES_MAX)
+        memmove(f->line, f->line + 1, --f->count * sizeof(*f->line));
+    f->line[f->count++] = value;
+}
+
+uint64_t caller_hash(const struct exchange *x, unsigned trusted_hops, const char *tenant, const char *route)
 {
     struct address a = {.size = 0};
-    char text[INET6_ADDRSTRLEN];
-    const char *forwarded = trusted_hops ? exchange_header(x, "X-Forwarded-For") : NULL;
+    char text[ENTRY_MAX];
+    struct forwarded f = {.count = 0};
+    if (trusted_hops)
+        exchange_each_header(x, keep_line, &f);
     bool found =
-        forwarded && caller_forwarded(forwarded, trusted_hops, text, sizeof(text)) && from_text(text, &a);
+        caller_forwarded_lines(f.line, f.count, trusted_hops, text, sizeof(text)) && from_text(text, &a);
     if (!found)
         from_peer(exchange_peer(x), &a);
     struct digest d;
     uint8_t sum[DIGEST_BYTES];
     digest_init(&d);
-    digest_update(&d, a.bytes, a.size);
+    if (tenant)
+        digest_update(&d, tenant, strlen(tenant) + 1);
+    else
+        digest_update(&d, a.bytes, a.size);
     digest_update(&d, route, strlen(route));
     digest_final(&d, sum);
     uint64_t hash;

@@ -15,10 +15,22 @@ void request_cancel(struct request *req)
         op_cancel(req->waiting);
 }
 
+static bool has_followers(const struct request *req)
+{
+    return req->join.leads && flight_has_followers(req->join.flight);
+}
+
+bool request_wanted(const struct request *req)
+{
+    return req->client || has_followers(req);
+}
+
 static bool must_finish(const struct request *req)
 {
-    if (req->join.leads && flight_has_followers(req->join.flight))
+    if (has_followers(req))
         return true;
+    if (req->validate.params.feature && !request_shares(req))
+        return false; /* nobody else would be given this result */
     switch (stages[req->at].leave) {
     case LEAVE_STOPS:
         return false;

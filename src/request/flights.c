@@ -20,7 +20,7 @@ struct flight {
     uint8_t key[DIGEST_BYTES];
     struct request *leader;
     struct list followers; /* of struct request.join.node, oldest first */
-    struct body *body;
+    struct body *body[IMAGES_MAX];
     int64_t handovers;
 };
 
@@ -55,16 +55,16 @@ uint64_t flights_followers(const struct flights *f)
     return f->followers;
 }
 
-static struct list *bucket_of(struct flights *f, const uint8_t *key)
+static size_t bucket_of(const uint8_t *key)
 {
     uint32_t hash;
     memcpy(&hash, key, sizeof(hash)); /* a SHA-256 needs no further mixing */
-    return &f->bucket[hash % BUCKETS];
+    return hash % BUCKETS;
 }
 
-static struct flight *find(struct flights *f, const uint8_t *key)
+static struct flight *find(const struct flights *f, const uint8_t *key)
 {
-    struct list *bucket = bucket_of(f, key);
+    const struct list *bucket = &f->bucket[bucket_of(key)];
     LIST_FOREACH (node, bucket) {
         struct flight *flight = CONTAINER_OF(node, struct flight, node);
         if (memcmp(flight->key, key, DIGEST_BYTES) == 0)
@@ -95,7 +95,8 @@ static void follow(struct flights *f, struct flight *flight, struct request *req
     req->join.flight = flight;
     list_push_back(&flight->followers, &req->join.node);
     f->followers++;
-    body_unref(TAKE(req->receive.body)); /* the leader's is the same */
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        body_unref(TAKE(req->receive.body[i])); /* the leader's are the same */
 }
 
 bool flights_join(struct flights *f, struct request *req, op_done_fn *on_done)
@@ -108,13 +109,19 @@ bool flights_join(struct flights *f, struct request *req, op_done_fn *on_done)
     flight = NEW(struct flight);
     memcpy(flight->key, req->validate.key, DIGEST_BYTES);
     flight->leader = req;
-    flight->body = body_ref(req->receive.body);
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        flight->body[i] = req->receive.body[i] ? body_ref(req->receive.body[i]) : NULL;
     list_init(&flight->followers);
-    list_push_back(bucket_of(f, flight->key), &flight->node);
+    list_push_back(&f->bucket[bucket_of(flight->key)], &flight->node);
     f->count++;
     req->join.flight = flight;
     req->join.leads = true;
     return true;
+}
+
+bool flights_running(const struct flights *f, const uint8_t key[static DIGEST_BYTES])
+{
+    return find(f, key) != NULL;
 }
 
 bool flight_has_followers(const struct flight *flight)
@@ -127,13 +134,15 @@ struct request *flight_leader(const struct flight *flight)
     return flight->leader;
 }
 
-struct body *flight_body(struct flight *flight)
+void flight_bodies(struct flight *flight, struct body *ret[static IMAGES_MAX])
 {
-    return body_ref(flight->body);
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        ret[i] = flight->body[i] ? body_ref(flight->body[i]) : NULL;
 }
 
 static void finish(struct flights *f, struct flight *flight, struct result *result, const struct error *e)
 {
+    bool spent = flight->leader->spent;
     while (!list_empty(&flight->followers)) {
         struct request *req = CONTAINER_OF(flight->followers.next, struct request, join.node);
         leave(f, req);
@@ -141,11 +150,13 @@ static void finish(struct flights *f, struct flight *flight, struct result *resu
             req->settle.result = result_ref(result);
         else
             req->err = *e;
+        req->spent = spent;
         op_complete(&req->join.op, result ? 0 : -(int)e->code);
     }
     list_remove(&flight->node);
     f->count--;
-    body_unref(flight->body);
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        body_unref(flight->body[i]);
     free(flight);
 }
 
@@ -161,8 +172,8 @@ static bool worth_another(const struct request *leader, const struct flight *fli
         return true;
     if (err_row(e->code)->cause == CAUSE_CLIENT)
         return false; /* it lies in the upload: the same for all */
-    if (leader->store.group)
-        return false; /* the model ran well, only storing failed: not paid for again */
+    if (leader->spent)
+        return false; /* nobody pays twice because several asked */
     return flight->handovers < leader->svc->opt->twin_handovers;
 }
 

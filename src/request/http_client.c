@@ -5,15 +5,10 @@
  * tells the core, the exchange is answered (which frees the connection; nobody reads it) and the request
  * decides for itself what to finish. Invariants: the exchange is answered exactly once; the watch is stopped
  * before that, as the socket may be closed right after. */
-#include <stdio.h>
-#include <string.h>
-#include <strings.h>
-
 #include "loop/loop_uv.h"
 #include "request/answer.h"
 #include "request/receive.h"
-
-enum { HOST_MAX = 255 };
+#include "web/links.h"
 
 struct http_client {
     struct exchange *x;
@@ -53,30 +48,14 @@ static void client_watch(struct request *req)
         c->watch = peer_watch_start(req->svc->uv, exchange_fd(c->x), peer_gone, req);
 }
 
-/* A Host header is the client's own word: only what can be a host goes into a link. */
-static bool host_ok(const char *host)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
-    return host && *host && strlen(host) <= HOST_MAX && strspn(host, allowed) == strlen(host);
-}
-
-static const char *base_url(struct request *req, const struct exchange *x)
-{
-    if (*req->svc->opt->public_base_url)
-        return req->svc->opt->public_base_url;
-    const char *host = exchange_header(x, "Host");
-    if (!host_ok(host))
-        return "";
-    const char *proto = req->svc->opt->trust_proxy > 0 ? exchange_header(x, "X-Forwarded-Proto") : NULL;
-    bool tls = proto && strcasecmp(proto, "https") == 0;
-    return arena_printf(&req->arena, "%s://%s", tls ? "https" : "http", host);
-}
-
 static void client_answer(struct request *req)
 {
     struct http_client *c = req->client_state;
     peer_watch_stop(TAKE(c->watch));
-    struct reply *r = answer_reply(req, c->x, base_url(req, c->x));
+    BUF_ON_EXIT struct buf base;
+    buf_init(&base, LINK_MAX);
+    link_base(c->x, req->svc->opt, &base);
+    struct reply *r = answer_reply(req, c->x, buf_text(&base));
     if (c->suspended) {
         exchange_answer_suspended(c->x, r);
         return;

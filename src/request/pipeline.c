@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "request/child.h"
 #include "request/stage.h"
 
 static uint64_t now_of(struct request *req)
@@ -40,6 +41,8 @@ static void arm_limit(struct request *req)
     const struct stage *stage = &stages[req->at];
     if (stage->limit_offset == 0 || !req->on_core)
         return;
+    if (req->at == STAGE_RUN && req->run.child)
+        return; /* a request of its own, each of whose waits is bounded */
     int64_t ms = *(const int64_t *)(const void *)((const char *)req->svc->opt + stage->limit_offset);
     timer_arm(req->svc->loop, &req->limit, now_of(req) + (uint64_t)ms * NS_PER_MS, limit_fired);
 }
@@ -50,6 +53,8 @@ static enum verdict weigh(struct request *req, enum verdict v)
 {
     if (v == FAIL && req->err.code == ERR_NONE)
         error_set(&req->err, ERR_INTERNAL, "The stage \"%s\" failed without a reason", stages[req->at].name);
+    if (v == FAIL && req->err.code == ERR_VALIDATION) /* what it is called on this route */
+        req->err.code = req->feature->refusal;
     if (v != NEXT || !req->cancelled || req->at >= STAGE_SETTLE)
         return v;
     if (req->at < STAGE_RUN)
@@ -63,10 +68,22 @@ static enum verdict weigh(struct request *req, enum verdict v)
 static enum stage_id follow(const struct request *req, enum verdict v)
 {
     if (v == HIT)
-        return STAGE_MEASURE;
+        return req->join.leads ? STAGE_SETTLE : STAGE_MEASURE;
     if (v == FAIL)
         return req->on_core && req->at < STAGE_SETTLE ? STAGE_SETTLE : STAGE_MEASURE;
-    return req->at + 1;
+    return v == AGAIN ? STAGE_QUEUE : req->at + 1;
+}
+
+/* From a stage to where its verdict leads. */
+static void move_on(struct request *req, enum verdict v)
+{
+    v = weigh(req, v);
+    req->left_ns[req->at] = now_of(req);
+    req->at = follow(req, v);
+    if (v != AGAIN)
+        return;
+    req->run.earlier_ns += request_stage_ns(req, STAGE_RUN);
+    req->entered_ns[STAGE_QUEUE] = req->entered_ns[STAGE_BUDGET] = req->entered_ns[STAGE_RUN] = 0;
 }
 
 static void request_free(struct request *req);
@@ -92,7 +109,8 @@ static void advance(struct request *req)
 {
     for (;;) {
         const struct stage *stage = &stages[req->at];
-        if (stage->on_core && !req->on_core) {
+        bool core = stage->on_core || (stage->core_when && stage->core_when(req));
+        if (core && !req->on_core) {
             cross_to_core(req);
             return;
         }
@@ -105,13 +123,11 @@ static void advance(struct request *req)
                 op_cancel(req->waiting); /* the client left before the stage began */
             return;
         }
-        v = weigh(req, v);
-        req->left_ns[req->at] = now_of(req);
         if (req->at == STAGE_RESPOND) {
             request_free(req);
             return;
         }
-        req->at = follow(req, v);
+        move_on(req, v);
     }
 }
 
@@ -129,9 +145,7 @@ void request_resume(struct request *req)
         req->waiting = NULL;
         enum verdict v = stage->done(req);
         CHECK(v != WAIT);
-        v = weigh(req, v);
-        req->left_ns[req->at] = now_of(req);
-        req->at = follow(req, v);
+        move_on(req, v);
     }
     advance(req);
 }
@@ -168,9 +182,24 @@ void request_add_field(struct request *req, const char *name, const char *value)
     req->receive.fields = f;
 }
 
+struct body *request_image(const struct request *req)
+{
+    return req->receive.body[0];
+}
+
 const struct result *request_result(const struct request *req)
 {
     return req->lookup.hit ? req->lookup.hit : req->settle.result;
+}
+
+const char *request_tenant(const struct request *req)
+{
+    return req->svc->opt->cache_shared ? NULL : req->tenant;
+}
+
+bool request_shares(const struct request *req)
+{
+    return params_keep(&req->validate.params) && !req->wish.no_store;
 }
 
 uint64_t request_stage_ns(const struct request *req, enum stage_id stage)
@@ -181,15 +210,20 @@ uint64_t request_stage_ns(const struct request *req, enum stage_id stage)
 
 static void request_free(struct request *req)
 {
-    CHECK(!req->join.flight && !req->queue.limiter && !req->waiting && req->limit.slot == 0);
+    CHECK(!req->budget.hold.budgets && !req->join.flight && !req->queue.limiter && !req->waiting &&
+          req->limit.slot == 0);
+    CHECK(!req->shared.claim || !req->shared.claim->claims);
     list_remove(&req->node);
-    body_unref(req->receive.body);
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        body_unref(req->receive.body[i]);
     body_unref(req->prescale.input);
     blob_unref(req->prescale.out.image);
+    blob_unref(req->compose.made.image);
     result_unref(req->lookup.hit);
     result_unref(req->settle.result);
     if (req->run.prediction)
         prediction_release(req->run.prediction);
+    child_release(req->run.child);
     arena_release(&req->arena);
     atomic_fetch_sub(&req->svc->open, 1);
     free(req);

@@ -5,9 +5,12 @@
 #include "request/request.h"
 #include "web/web.h"
 
+struct access;
+
 struct gate {
     struct services *svc;
     struct web *web;
+    struct access *access; /* NULL: everybody may ask */
 };
 
 extern const struct http_handler receive_handler; /* ctx: struct gate */

@@ -58,9 +58,10 @@ struct spool {
 struct body {
     struct spool *spool;
     atomic_uint refs;
-    int fd;            /* -1: no file */
-    uint8_t *data;     /* while growing in memory; else NULL */
-    struct blob *blob; /* when finished in memory; else NULL */
+    pthread_mutex_t lock; /* over fd and blob once it is finished: two requests may share it */
+    int fd;               /* -1: no file */
+    uint8_t *data;        /* while growing in memory; else NULL */
+    struct blob *blob;    /* when finished in memory; else NULL */
     uint64_t size;
     uint64_t expected;
     bool finished;
@@ -242,6 +243,7 @@ struct body *body_new(struct spool *s, uint64_t expected)
     b->fd = -1;
     b->expected = expected;
     atomic_init(&b->refs, 1);
+    pthread_mutex_init(&b->lock, NULL);
     digest_init(&b->digest);
     return b;
 }
@@ -255,6 +257,7 @@ struct body *body_from_blob(struct spool *s, struct blob *blob)
     b->size = b->expected = blob->size;
     b->finished = b->foreign = true;
     atomic_init(&b->refs, 1);
+    pthread_mutex_init(&b->lock, NULL);
     atomic_fetch_add_explicit(&s->memory_bytes, b->size, memory_order_relaxed); /* it is there: no refusal */
     return b;
 }
@@ -287,6 +290,7 @@ void body_unref(struct body *b)
     if (b->fd >= 0)
         close(b->fd);
     digest_release(&b->digest);
+    pthread_mutex_destroy(&b->lock);
     free(b);
 }
 
@@ -378,9 +382,8 @@ uint64_t body_size(const struct body *b)
     return b->size;
 }
 
-int body_blob(struct body *b, struct blob **ret, struct error *e)
+static int take_blob(struct body *b, struct blob **ret, struct error *e)
 {
-    CHECK(b->finished);
     if (b->blob) {
         *ret = blob_ref(b->blob);
         return 0;
@@ -393,11 +396,20 @@ int body_blob(struct body *b, struct blob **ret, struct error *e)
     return r < 0 ? file_error(e, r, "read the upload back") : 0;
 }
 
+int body_blob(struct body *b, struct blob **ret, struct error *e)
+{
+    CHECK(b->finished);
+    pthread_mutex_lock(&b->lock);
+    int r = take_blob(b, ret, e);
+    pthread_mutex_unlock(&b->lock);
+    return r;
+}
+
 int body_spool(struct body *b, struct error *e)
 {
-    if (b->fd >= 0)
-        return 0;
-    int r = to_file(b);
+    pthread_mutex_lock(&b->lock);
+    int r = b->fd >= 0 ? 0 : to_file(b);
+    pthread_mutex_unlock(&b->lock);
     return r < 0 ? file_error(e, r, "keep the upload") : 0;
 }
 

@@ -5,7 +5,7 @@
  * Order: body_new, body_append…, then body_blob for use, body_spool before a long wait (drops the memory),
  * body_blob again, body_unref. The digest grows with the bytes. Ref-counted: a follower that joins a running
  * twin lets go of its own; the twins' shared entry holds the leader's. One owner thread at a time, except ref
- * and unref, which any thread may call. */
+ * and unref, and, once it is finished, blob and spool, which any thread may call. */
 #pragma once
 
 #include <stdbool.h>

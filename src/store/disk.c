@@ -12,107 +12,25 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "loop/lane.h"
+#include "store/disk.h"
 #include "store/file.h"
-#include "store/store.h"
 
 enum { WRITE_BLOCK = 1 << 20 }; /* between two looks at `cancelled` */
-
-struct disk {
-    struct store store;
-    struct lane *lane;
-    int root_fd;      /* DATA_DIR/objects */
-    int temp_fd;      /* DATA_DIR/objects/.tmp, locked */
-    unsigned running; /* puts; core thread */
-};
 
 struct disk_put {
     struct lane_job job;
     struct disk *disk;
     struct store_put *put;
 };
-
-static struct disk *disk_of(struct store *s)
-{
-    return CONTAINER_OF(s, struct disk, store);
-}
-
-/* ---- opening below objects/ ---- */
-
-/* Opens the folder step by step, no step through a link; makes what is missing if asked. fd or -errno. */
-static int walk(int root_fd, const char *folder, bool make)
-{
-    int at = openat(root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    while (at >= 0 && *folder) {
-        char part[256];
-        size_t len = strcspn(folder, "/");
-        CHECK(len > 0 && len < sizeof(part));
-        memcpy(part, folder, len);
-        part[len] = '\0';
-        if (make && mkdirat(at, part, 0755) < 0 && errno != EEXIST) {
-            int r = -errno;
-            close(at);
-            return r;
-        }
-        int next = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int r = -errno;
-        close(at);
-        if (next < 0)
-            return r;
-        at = next;
-        folder += len + (folder[len] == '/');
-    }
-    return at >= 0 ? at : -errno;
-}
-
-/* The folder of a key, and in *ret_name the part after its last slash. fd or -errno. */
-static int open_folder(int root_fd, const char *key, bool make, const char **ret_name)
-{
-    char folder[STORE_KEY_MAX + 1] = "";
-    const char *slash = strrchr(key, '/');
-    if (slash)
-        memcpy(folder, key, (size_t)(slash - key));
-    int fd = walk(root_fd, folder, make);
-    if (fd >= 0)
-        *ret_name = slash ? slash + 1 : key;
-    return fd;
-}
-
-/* fd or -errno. Kernels and sandboxes without openat2 get the walk. */
-static int open_object(int root_fd, const char *key)
-{
-    struct open_how how = {
-        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-    };
-    long fd = syscall(SYS_openat2, root_fd, key, &how, sizeof(how));
-    if (fd >= 0 || (errno != ENOSYS && errno != EPERM && errno != EAGAIN))
-        return fd >= 0 ? (int)fd : -errno;
-    const char *name;
-    CLOSE_ON_EXIT int folder = open_folder(root_fd, key, false, &name);
-    if (folder < 0)
-        return folder;
-    int found = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-    return found >= 0 ? found : -errno;
-}
-
-static bool means_absent(int negative_errno)
-{
-    int e = -negative_errno;
-    return e == ENOENT || e == ENOTDIR || e == ELOOP || e == EXDEV || e == EISDIR || e == ENAMETOOLONG ||
-           e == ENXIO;
-}
 
 /* ---- put, on a lane thread ---- */
 
@@ -130,13 +48,15 @@ static int write_temp(const struct disk *d, const char *name, const struct blob 
         if (r < 0)
             return r;
     }
+    if (sync)
+        disk_set_digest(fd, b);
     return sync && fdatasync(fd) < 0 ? -errno : 0;
 }
 
 static int rename_temp(const struct disk *d, const char *temp, const char *key)
 {
     const char *name;
-    CLOSE_ON_EXIT int folder = open_folder(d->root_fd, key, true, &name);
+    CLOSE_ON_EXIT int folder = disk_open_folder(d->root_fd, key, true, &name);
     if (folder < 0)
         return folder;
     return renameat(d->temp_fd, temp, folder, name) < 0 ? -errno : 0;
@@ -154,7 +74,7 @@ static int run_put(struct lane_job *job)
     if (r == 0)
         return 0;
     unlinkat(w->disk->temp_fd, temp, 0);
-    return r == -ECANCELED ? -ERR_CLIENT_GONE : file_error(&p->err, r, "store the result");
+    return r == -ECANCELED ? -ERR_CLIENT_GONE : disk_error(&p->err, r, "store the result");
 }
 
 /* ---- put, on the core thread ---- */
@@ -187,7 +107,8 @@ static void disk_put(struct store *s, struct store_put *p)
     w->put = p;
     if (lane_submit(d->lane, &w->job, run_put, on_written) < 0) {
         free(w);
-        store_put_refuse(p, ERR_QUEUE_FULL, "Too many results are waiting to be stored");
+        store_refuse(&p->refusal, &p->op, &p->err, ERR_QUEUE_FULL,
+                     "Too many results are waiting to be stored");
         return;
     }
     d->running++;
@@ -202,32 +123,23 @@ static int disk_remove(struct store *s, const char *key)
     if (!store_key_valid(key))
         return -ERR_NOT_FOUND;
     const char *name;
-    CLOSE_ON_EXIT int folder = open_folder(disk_of(s)->root_fd, key, false, &name);
+    CLOSE_ON_EXIT int folder = disk_open_folder(disk_of(s)->root_fd, key, false, &name);
     int r = folder;
     if (folder >= 0)
         r = unlinkat(folder, name, 0) < 0 ? -errno : 0;
     if (r >= 0)
         return 0;
-    return means_absent(r) ? -ERR_NOT_FOUND : -ERR_INTERNAL;
+    return disk_means_absent(r) ? -ERR_NOT_FOUND : -ERR_INTERNAL;
 }
 
-static int disk_open(struct store *s, const char *key, int *ret_fd, uint64_t *ret_size,
-                     int64_t *ret_modified_s)
+static int disk_open(struct store *s, const char *name, int *ret_fd, struct store_info *ret)
 {
-    if (!store_key_valid(key))
+    if (!store_name_valid(name))
         return -ERR_NOT_FOUND;
-    CLOSE_ON_EXIT int fd = open_object(disk_of(s)->root_fd, key);
+    int fd = disk_open_object(disk_of(s)->root_fd, name, ret);
     if (fd < 0)
-        return means_absent(fd) ? -ERR_NOT_FOUND : -ERR_INTERNAL;
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -ERR_INTERNAL;
-    if (!S_ISREG(st.st_mode))
-        return -ERR_NOT_FOUND;
+        return disk_means_absent(fd) ? -ERR_NOT_FOUND : -ERR_INTERNAL;
     *ret_fd = fd;
-    *ret_size = (uint64_t)st.st_size;
-    *ret_modified_s = st.st_mtim.tv_sec;
-    fd = -1; /* the caller's now */
     return 0;
 }
 
@@ -258,6 +170,8 @@ static void disk_free(struct store *s)
 static const struct store_ops disk_ops = {
     .name = "disk",
     .put = disk_put,
+    .get = disk_get,
+    .list = disk_list,
     .remove = disk_remove,
     .open = disk_open,
     .check = disk_check,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "store/xml.h"
@@ -180,14 +181,15 @@ static const char *read_fields(const char *xml, size_t size, const struct field 
 
 /* ---- ListObjectsV2 ---- */
 
-enum { LIST, TRUNCATED, TOKEN, OBJECT, KEY, SIZE, ETAG, MODIFIED, LIST_FIELDS };
+enum { LIST, TRUNCATED, TOKEN, ENCODING, OBJECT, KEY, SIZE, ETAG, MODIFIED, LIST_FIELDS };
 
 static const struct field list_fields[LIST_FIELDS] = {
     [LIST] = {.path = "/ListBucketResult", .group = true},
     [TRUNCATED] = {"/ListBucketResult/IsTruncated", .max = 5},
     [TOKEN] = {"/ListBucketResult/NextContinuationToken", .max = S3_XML_TOKEN_MAX},
+    [ENCODING] = {"/ListBucketResult/EncodingType", .max = 16},
     [OBJECT] = {"/ListBucketResult/Contents", .group = true},
-    [KEY] = {"/ListBucketResult/Contents/Key", .max = S3_XML_KEY_MAX},
+    [KEY] = {"/ListBucketResult/Contents/Key", .max = 3 * S3_XML_KEY_MAX}, /* each byte as %XX */
     [SIZE] = {"/ListBucketResult/Contents/Size", .max = 20},
     [ETAG] = {"/ListBucketResult/Contents/ETag", .max = S3_XML_ETAG_MAX},
     [MODIFIED] = {"/ListBucketResult/Contents/LastModified", .max = 64, .cut = true},
@@ -200,6 +202,7 @@ struct list_reader {
     bool has_size;
     bool seen; /* the root was ListBucketResult */
     bool truncated;
+    bool encoded; /* keys are: EncodingType may come behind them */
 };
 
 static bool parse_size(const char *text, uint64_t *ret)
@@ -285,6 +288,9 @@ static const char *on_list_field(void *ctx, size_t field, const char *text)
     case TOKEN:
         l->list.next_token = *text ? arena_strdup(&l->list.arena, text) : NULL;
         return NULL;
+    case ENCODING:
+        l->encoded = strcmp(text, "url") == 0;
+        return l->encoded || !*text ? NULL : "its EncodingType is unknown";
     case OBJECT:
         return end_object(l);
     case KEY:
@@ -304,6 +310,38 @@ static const char *on_list_field(void *ctx, size_t field, const char *text)
     }
 }
 
+/* "a+b%2Fc" is "a b/c", of which a new text is made. NULL: it is not encoded right. */
+static const char *decode_key(struct arena *a, const char *key)
+{
+    char *plain = arena_strdup(a, key), *to = plain;
+    for (const char *p = key; *p; p++) {
+        int high = *p == '%' ? hex_digit(p[1]) : 0;
+        int low = *p == '%' && high >= 0 ? hex_digit(p[2]) : 0;
+        if (high < 0 || low < 0 || (*p == '%' && high + low == 0))
+            return NULL;
+        *to++ = *p == '%' ? (char)(high * 16 + low) : *p == '+' ? ' ' : *p;
+        p += *p == '%' ? 2 : 0;
+    }
+    *to = '\0';
+    return is_utf8(plain) ? plain : NULL;
+}
+
+/* NULL, or what is wrong. */
+static const char *end_keys(struct list_reader *l)
+{
+    struct s3_xml_list *list = &l->list;
+    for (size_t i = 0; i < list->count; i++) {
+        struct s3_xml_object *o = &list->object[i];
+        if (l->encoded)
+            o->key = decode_key(&list->arena, o->key);
+        if (!o->key)
+            return "a key is not encoded as it should be";
+        if (strlen(o->key) > S3_XML_KEY_MAX)
+            return "a text is too long";
+    }
+    return NULL;
+}
+
 int s3_xml_read_list(const void *xml, size_t size, struct s3_xml_list *ret, struct error *e)
 {
     struct list_reader l = {0};
@@ -312,9 +350,11 @@ int s3_xml_read_list(const void *xml, size_t size, struct s3_xml_list *ret, stru
         wrong = "it is no list";
     if (!wrong && l.truncated && !l.list.next_token)
         wrong = "it is one of several pages, but does not say how to get the next";
+    if (!wrong)
+        wrong = end_keys(&l);
     if (wrong) {
         s3_xml_list_release(&l.list);
-        return error_set(e, ERR_UPSTREAM, "The object store's list cannot be read: %s", wrong);
+        return error_set(e, ERR_STORAGE_FAILED, "The object store's list cannot be read: %s", wrong);
     }
     if (!l.truncated)
         l.list.next_token = NULL;
@@ -351,7 +391,7 @@ int s3_xml_read_error(const void *xml, size_t size, struct s3_xml_error *ret)
 {
     struct s3_xml_error e = {0};
     if (read_fields(xml, size, error_fields, ERROR_FIELDS, on_error_field, &e) || !e.code[0])
-        return -ERR_UPSTREAM;
+        return -ERR_STORAGE_FAILED;
     *ret = e;
     return 0;
 }

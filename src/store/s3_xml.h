@@ -24,7 +24,7 @@ enum {
 };
 
 struct s3_xml_object {
-    const char *key;    /* valid UTF-8, not empty, may hold any character but NUL */
+    const char *key;    /* decoded (EncodingType); valid UTF-8, not empty, may hold any character but NUL */
     const char *etag;   /* without its quotes; "" if not given */
     uint64_t size;      /* bytes */
     int64_t modified_s; /* since 1970; 0: not given or not understood */
@@ -42,10 +42,10 @@ struct s3_xml_error {
     char message[S3_XML_MESSAGE_MAX + 1]; /* "" if not given; cut if long; UTF-8 without control characters */
 };
 
-/* 0: *ret is to be released. UPSTREAM with e filled: no such document, or one that breaks a rule: an object
- * without key or size, "truncated" without a token, a limit passed. */
+/* 0: *ret is to be released. STORAGE_FAILED with e filled: no such document, or one that breaks a rule: an
+ * object without key or size, "truncated" without a token, a limit passed. */
 int s3_xml_read_list(const void *xml, size_t size, struct s3_xml_list *ret, struct error *e) MUST_CHECK;
 void s3_xml_list_release(struct s3_xml_list *list); /* accepts a zeroed or released one */
 
-/* 0, or UPSTREAM: not an Error document with a Code (a proxy's page, no body at all). */
+/* 0, or STORAGE_FAILED: not an Error document with a Code (a proxy's page, no body at all). */
 int s3_xml_read_error(const void *xml, size_t size, struct s3_xml_error *ret) MUST_CHECK;

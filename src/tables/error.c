@@ -7,9 +7,9 @@
 #include "base/utf8.h"
 
 static const struct err_row rows[ERR_COUNT] = {
-    [ERR_NONE] = {"OK", "", 200, CAUSE_CLIENT, false},
-#define ERROR(id, code, status, cause, retryable, message)                                                   \
-    [ERR_##id] = {code, message, status, CAUSE_##cause, retryable},
+    [ERR_NONE] = {"OK", "", "", 200, CAUSE_CLIENT, false},
+#define ERROR(id, code, status, cause, retryable, message, advice)                                           \
+    [ERR_##id] = {code, message, advice, status, CAUSE_##cause, retryable},
 #include "tables/errors.def"
 #undef ERROR
 };

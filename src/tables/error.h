@@ -12,7 +12,7 @@
 
 enum err {
     ERR_NONE = 0,
-#define ERROR(id, code, status, cause, retryable, message) ERR_##id,
+#define ERROR(id, code, status, cause, retryable, message, advice) ERR_##id,
 #include "tables/errors.def"
 #undef ERROR
     ERR_COUNT
@@ -23,7 +23,8 @@ enum err_cause { CAUSE_CLIENT, CAUSE_UPSTREAM, CAUSE_INTERNAL };
 struct err_row {
     const char *code; /* the word in the answer */
     const char *message;
-    int status; /* HTTP */
+    const char *advice; /* what its caller is to do */
+    int status;         /* HTTP */
     enum err_cause cause;
     bool retryable;
 };

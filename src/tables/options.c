@@ -10,6 +10,10 @@ const struct option_row option_rows[] = {
 #define OPT_SECTION(title) {.type = OPTION_SECTION, .name = title},
 #define OPT_INT(field, name, def, least, most, unit, text)                                                   \
     {OPTION_INT, name, #def, least, most, unit, NULL, text, AT(field)},
+#define OPT_NUM(field, name, def, least, most, text)                                                         \
+    {OPTION_NUM, name, #def, least, most, "", NULL, text, AT(field)},
+#define OPT_SIZE(field, name, def, least, most, text)                                                        \
+    {OPTION_SIZE, name, #def, least, most, "bytes", NULL, text, AT(field)},
 #define OPT_BOOL(field, name, def, text)                                                                     \
     {OPTION_BOOL, name, (def) ? "on" : "off", 0, 0, "", "on|off", text, AT(field)},
 #define OPT_TEXT(field, name, def, text)     {OPTION_TEXT, name, def, 0, 0, "", NULL, text, AT(field)},

@@ -7,6 +7,8 @@
 struct options {
 #define OPT_SECTION(title)
 #define OPT_INT(field, name, def, least, most, unit, text) int64_t field;
+#define OPT_NUM(field, name, def, least, most, text)       double field;
+#define OPT_SIZE(field, name, def, least, most, text)      int64_t field; /* bytes */
 #define OPT_BOOL(field, name, def, text)                   bool field;
 #define OPT_TEXT(field, name, def, text)                   const char *field;
 #define OPT_URL(field, name, text)                         const char *field;
@@ -15,6 +17,8 @@ struct options {
 #include "tables/options.def"
 #undef OPT_SECTION
 #undef OPT_INT
+#undef OPT_NUM
+#undef OPT_SIZE
 #undef OPT_BOOL
 #undef OPT_TEXT
 #undef OPT_URL
@@ -25,6 +29,8 @@ struct options {
 enum option_type {
     OPTION_SECTION,
     OPTION_INT,
+    OPTION_NUM,
+    OPTION_SIZE,
     OPTION_BOOL,
     OPTION_TEXT,
     OPTION_URL,
@@ -47,8 +53,8 @@ extern const struct option_row option_rows[];
 extern const unsigned option_row_count;
 
 /* The choices in the order of their rows. */
-enum { ENV_DEVELOPMENT, ENV_PRODUCTION, ENV_TEST };
+enum { BUDGET_FALLBACK_OPEN, BUDGET_FALLBACK_CLOSED };
 enum { PRESCALE_JPEG, PRESCALE_PNG, PRESCALE_WEBP };
-enum { PROVIDERS_AUTO, PROVIDERS_LOCAL, PROVIDERS_INSTANT };
+enum { S3_CHECKSUM_SHA256, S3_CHECKSUM_MD5, S3_CHECKSUM_NONE };
 enum { QUALITY_AUTO, QUALITY_FAST, QUALITY_BEST };
 enum { PRECISION_AUTO, PRECISION_F32, PRECISION_BF16 };

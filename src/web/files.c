@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
-#include "imaging/imaging.h"
 #include "web/pages.h"
 
 #define PREFIX "/files/"
@@ -17,15 +17,6 @@ static void refuse(struct exchange *x, enum err code, const char *reason)
     struct error e;
     error_set(&e, code, "%s", reason);
     exchange_answer(x, reply_error(x, NULL, &e));
-}
-
-static const char *type_of(const char *key)
-{
-    const char *dot = strrchr(key, '.');
-    for (int t = 1; dot && t < IMAGE_TYPE_COUNT; t++)
-        if (strcmp(dot + 1, image_extension((enum image_type)t)) == 0)
-            return image_mime((enum image_type)t);
-    return "application/octet-stream";
 }
 
 /* Digits only; the whole of [from, to). */
@@ -75,40 +66,63 @@ int range_parse(const char *header, uint64_t size, uint64_t *ret_offset, uint64_
     return 0;
 }
 
-static void set_validators(struct reply *r, const struct web *w, const char *etag, int64_t modified_s)
+/* Of a result, which never changes: "" if it is not known. A file that its owner may change goes by its time
+ * and size, whatever its attributes say. */
+static const char *known_digest(const char *key, const struct store_info *info)
+{
+    return store_name_day(key) ? info->sha256 : "";
+}
+
+static void set_digest(struct reply *r, const char *sha256)
+{
+    uint8_t sum[DIGEST_BYTES];
+    BUF_ON_EXIT struct buf text;
+    buf_init(&text, DIGEST_HEX);
+    if (hex_decode(sha256, sum, sizeof(sum)) < 0 || base64_append(&text, sum, sizeof(sum)) < 0)
+        return;
+    reply_header(r, "Repr-Digest", "sha-256=:%s:", buf_text(&text));
+}
+
+/* A result never changes; what else lies in the store is its owner's to change. */
+static void set_validators(struct reply *r, const struct web *w, const char *key, const char *etag,
+                           const struct store_info *info)
 {
     struct tm tm;
-    time_t when = (time_t)modified_s;
+    time_t when = (time_t)info->modified_s;
     char date[64];
     gmtime_r(&when, &tm);
     strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
     reply_header(r, "ETag", "%s", etag);
     reply_header(r, "Last-Modified", "%s", date);
     reply_header(r, "Accept-Ranges", "bytes");
-    reply_header(r, "Cache-Control", "private, max-age=%" PRId64 ", immutable", w->opt->presign_expires_s);
+    set_digest(r, known_digest(key, info));
+    if (store_name_day(key))
+        reply_header(r, "Cache-Control", "private, max-age=%" PRId64 ", immutable",
+                     w->opt->presign_expires_s);
+    else
+        reply_header(r, "Cache-Control", "private, no-cache");
 }
 
-static bool not_modified(const struct exchange *x, const char *etag)
+bool page_unchanged(const struct exchange *x, const char *etag)
 {
     const char *match = exchange_header(x, "If-None-Match");
     return match && (strcmp(match, "*") == 0 || strstr(match, etag));
 }
 
-static void send_file(struct web *w, struct exchange *x, const char *key, int fd, uint64_t size,
-                      int64_t modified_s)
+static void send_file(struct web *w, struct exchange *x, const char *key, int fd,
+                      const struct store_info *info)
 {
-    /* A stored object never changes and its key is unique, so the key's own name validates it. */
-    const char *slash = strrchr(key, '/');
-    char etag[NAME_MAX + 3];
-    snprintf(etag, sizeof(etag), "\"%s\"", slash ? slash + 1 : key);
+    char etag[STORE_ETAG_MAX + 3];
+    const char *digest = known_digest(key, info);
+    snprintf(etag, sizeof(etag), "\"%s\"", *digest ? digest : info->etag);
     struct reply *r;
-    uint64_t offset = 0, length = size;
+    uint64_t size = info->size, offset = 0, length = size;
     const char *range = exchange_header(x, "Range");
     const char *if_range = exchange_header(x, "If-Range");
     if (if_range && strcmp(if_range, etag) != 0)
         range = NULL;
     int kind = range_parse(range, size, &offset, &length);
-    if (not_modified(x, etag)) {
+    if (page_unchanged(x, etag)) {
         close(fd);
         r = reply_new(304);
     } else if (kind < 0) {
@@ -124,9 +138,9 @@ static void send_file(struct web *w, struct exchange *x, const char *key, int fd
         if (kind == 0)
             reply_header(r, "Content-Range", "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, offset,
                          offset + length - 1, size);
-        reply_file(r, fd, offset, length, type_of(key));
+        reply_file(r, fd, offset, length, info->content_type);
     }
-    set_validators(r, w, etag, modified_s);
+    set_validators(r, w, key, etag, info);
     exchange_answer(x, r);
 }
 
@@ -135,21 +149,19 @@ void page_file(struct web *w, struct exchange *x)
     const char *key = exchange_path(x) + strlen(PREFIX);
     const char *expires = exchange_query(x, "expires");
     const char *signature = exchange_query(x, "signature");
-    if (!store_key_valid(key) || !expires || !signature) {
+    if (!store_name_valid(key) || !expires || !signature) {
         refuse(x, ERR_NOT_FOUND, "There is no such file, or the link is not complete");
         return;
     }
     int r = signer_check(w->signer, key, expires, signature, clock_wall_s());
     int fd = -1;
-    uint64_t size = 0;
-    int64_t modified_s = 0;
+    struct store_info info = {0};
     if (r == 0)
-        r = w->store->ops->open ? w->store->ops->open(w->store, key, &fd, &size, &modified_s)
-                                : -ERR_NOT_FOUND;
+        r = w->store->ops->open ? w->store->ops->open(w->store, key, &fd, &info) : -ERR_NOT_FOUND;
     if (r == -ERR_GONE)
         refuse(x, ERR_GONE, "This link has expired; ask for the result again to get a new one");
     else if (r < 0)
         refuse(x, ERR_NOT_FOUND, "There is no such file, or the link was changed");
     else
-        send_file(w, x, key, fd, size, modified_s);
+        send_file(w, x, key, fd, &info);
 }

@@ -1,41 +1,61 @@
 #include "web/web.h"
 
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "tables/features.h"
+#include "web/manifest.h"
+#include "web/openapi.h"
 #include "web/pages.h"
 
-enum { DOCUMENT_MAX = 4 << 20, SNAPSHOT_NS = 100000000 };
+enum { DOCUMENT_MAX = 4 << 20, ETAG_BYTES = 16 };
 
 const struct route routes[ROUTE_COUNT] = {
-#define ROUTE(id, method, path, about) [ROUTE_##id] = {method, path, about},
+#define ROUTE(id, method, path, rate, about) [ROUTE_##id] = {method, path, rate, about},
 #include "tables/routes.def"
 #undef ROUTE
 };
 
-/* /metrics is asked often and costs as much as several hits to render: one rendering serves 100 ms. */
-struct web_snapshot {
-    pthread_mutex_t mutex;
-    struct blob *document;
-    uint64_t made_ns;
-};
-
 void web_init(struct web *w)
 {
-    w->snapshot = NEW(struct web_snapshot);
-    pthread_mutex_init(&w->snapshot->mutex, NULL);
+    w->metrics_page = metrics_page_new();
+    w->openapi = openapi_render(w->opt);
+    uint8_t sum[DIGEST_BYTES];
+    digest_of(w->openapi->data, w->openapi->size, sum);
+    char hex[2 * ETAG_BYTES + 1];
+    hex_encode(sum, ETAG_BYTES, hex);
+    snprintf(w->openapi_etag, sizeof(w->openapi_etag), "\"%s\"", hex);
+    w->manifest = manifest_new(&(struct manifest_config){
+        .opt = w->opt,
+        .store = w->store,
+        .loop = w->loop,
+        .lane = w->lane,
+        .warn = w->warn,
+        .ctx = w->app,
+    });
+}
+
+void web_stop(struct web *w)
+{
+    manifest_stop(w->manifest);
+}
+
+bool web_busy(const struct web *w)
+{
+    return manifest_busy(w->manifest);
 }
 
 void web_release(struct web *w)
 {
-    if (!w->snapshot)
+    if (!w->metrics_page)
         return;
-    blob_unref(w->snapshot->document);
-    pthread_mutex_destroy(&w->snapshot->mutex);
-    free(TAKE(w->snapshot));
+    manifest_free(TAKE(w->manifest));
+    metrics_page_free(TAKE(w->metrics_page));
+    blob_unref(TAKE(w->openapi));
 }
 
 static bool path_matches(const char *pattern, const char *path)
@@ -43,7 +63,7 @@ static bool path_matches(const char *pattern, const char *path)
     size_t len = strlen(pattern);
     if (pattern[len - 1] == '*')
         return strncmp(pattern, path, len - 1) == 0;
-    return strcmp(pattern, path) == 0;
+    return route_is(pattern, path);
 }
 
 enum route_id web_find(const char *method, const char *path, bool *ret_method_ok)
@@ -59,14 +79,19 @@ enum route_id web_find(const char *method, const char *path, bool *ret_method_ok
     return ROUTE_COUNT;
 }
 
-static void answer_json(struct exchange *x, int status, struct blob *document)
+static struct reply *json_reply(int status, struct blob *document)
 {
     struct reply *r = reply_new(status);
     reply_body(r, document, "application/json; charset=utf-8");
     reply_header(r, "Cache-Control", "no-store");
     if (status == 503)
         reply_header(r, "Retry-After", "5");
-    exchange_answer(x, r);
+    return r;
+}
+
+static void answer_json(struct exchange *x, int status, struct blob *document)
+{
+    exchange_answer(x, json_reply(status, document));
 }
 
 static void answer_buf(struct exchange *x, int status, struct buf *document)
@@ -89,41 +114,70 @@ static void answer_ready(struct web *w, struct exchange *x)
     answer_buf(x, ready ? 200 : 503, &document);
 }
 
-static void answer_status(struct web *w, struct exchange *x)
+struct status_call {
+    struct status_question question;
+    struct exchange *x;
+};
+
+static void status_told(struct status_question *q, struct blob *document)
 {
-    struct buf document;
-    buf_init(&document, DOCUMENT_MAX);
-    w->status(w->app, &document);
-    answer_buf(x, 200, &document);
+    struct status_call *c = CONTAINER_OF(q, struct status_call, question);
+    exchange_answer_suspended(c->x, json_reply(200, document));
+    free(c);
 }
 
-static struct blob *render_metrics(struct web *w, uint64_t now_ns)
+/* Told by the core, as only it knows. */
+static void answer_status(struct web *w, struct exchange *x)
 {
-    struct metrics_cache cache = {
-        .size = cache_size(w->cache, now_ns),
-        .max_size = cache_max_size(w->cache),
-        .ttl_ms = cache_ttl_ms(w->cache),
-    };
-    struct buf document;
-    buf_init(&document, DOCUMENT_MAX);
-    metrics_json(w->metrics, now_ns, &cache, &document);
-    return buf_take_blob(&document);
+    struct status_call *c = NEW(struct status_call);
+    c->question.told = status_told;
+    c->x = x;
+    exchange_suspend(x);
+    w->status(w->app, &c->question);
+}
+
+static void answer_elsewhere(struct exchange *x)
+{
+    struct error e;
+    error_set(&e, ERR_NOT_FOUND, "Metrics have an address of their own here");
+    exchange_answer(x, reply_error(x, NULL, &e));
 }
 
 static void answer_metrics(struct web *w, struct exchange *x)
 {
-    struct web_snapshot *s = w->snapshot;
-    uint64_t now = clock_mono_ns();
-    pthread_mutex_lock(&s->mutex);
-    if (!s->document || now - s->made_ns > SNAPSHOT_NS) {
-        blob_unref(s->document);
-        s->document = render_metrics(w, now);
-        s->made_ns = now;
-    }
-    struct blob *document = blob_ref(s->document);
-    pthread_mutex_unlock(&s->mutex);
-    answer_json(x, 200, document);
-    blob_unref(document);
+    if (*w->opt->metrics_addr)
+        answer_elsewhere(x);
+    else
+        page_metrics(w, x);
+}
+
+static void answer_history(struct web *w, struct exchange *x, const struct rate_state *rate)
+{
+    if (*w->opt->metrics_addr)
+        answer_elsewhere(x);
+    else
+        page_history(w, x, rate);
+}
+
+void page_openapi(struct web *w, struct exchange *x)
+{
+    bool unchanged = page_unchanged(x, w->openapi_etag);
+    struct reply *r = reply_new(unchanged ? 304 : 200);
+    if (!unchanged)
+        reply_body(r, w->openapi, "application/json; charset=utf-8");
+    reply_header(r, "ETag", "%s", w->openapi_etag);
+    reply_header(r, "Cache-Control", "public, max-age=300");
+    exchange_answer(x, r);
+}
+
+void page_rate_headers(struct reply *r, const struct rate_state *rate)
+{
+    if (rate->limit == 0)
+        return;
+    reply_header(r, "RateLimit-Policy", "%u;w=60", rate->limit);
+    reply_header(r, "RateLimit-Limit", "%u", rate->limit);
+    reply_header(r, "RateLimit-Remaining", "%u", rate->remaining);
+    reply_header(r, "RateLimit-Reset", "%u", rate->reset_s);
 }
 
 void web_answer(struct web *w, enum route_id route, struct exchange *x)
@@ -139,13 +193,61 @@ void web_answer(struct web *w, enum route_id route, struct exchange *x)
     case ROUTE_METRICS:
         answer_metrics(w, x);
         break;
-    case ROUTE_STATUS:
-        answer_status(w, x);
+    case ROUTE_OPENAPI:
+        page_openapi(w, x);
         break;
     case ROUTE_FILES:
         page_file(w, x);
         break;
+    case ROUTE_STATUS: /* these may wait, or take a body */
+    case ROUTE_MANIFEST:
+    case ROUTE_PRESIGN:
+    case ROUTE_HISTORY:
+    case ROUTE_FLUSH:
+    case ROUTE_HOOK_REPLICATE:
     case ROUTE_COUNT:
         break;
+    }
+}
+
+size_t web_body_max(const struct web *w, enum route_id route)
+{
+    switch (route) {
+    case ROUTE_HOOK_REPLICATE:
+        return WEB_HOOK_MAX;
+    case ROUTE_PRESIGN:
+        return (size_t)w->opt->json_limit;
+    case ROUTE_MANIFEST:
+    case ROUTE_STATUS:
+    case ROUTE_HISTORY:
+    case ROUTE_FLUSH:
+        return WEB_IGNORED_MAX;
+    default:
+        return 0;
+    }
+}
+
+void web_answer_body(struct web *w, enum route_id route, struct exchange *x, struct blob *body,
+                     const struct rate_state *rate)
+{
+    switch (route) {
+    case ROUTE_HOOK_REPLICATE:
+        page_hook(w, x, body);
+        break;
+    case ROUTE_PRESIGN:
+        page_presign(w, x, body, rate);
+        break;
+    case ROUTE_STATUS:
+        answer_status(w, x);
+        break;
+    case ROUTE_HISTORY:
+        answer_history(w, x, rate);
+        break;
+    case ROUTE_FLUSH:
+        page_flush(w, x);
+        break;
+    default:
+        CHECK(route == ROUTE_MANIFEST);
+        page_manifest(w, x, rate);
     }
 }

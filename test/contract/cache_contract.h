@@ -9,6 +9,7 @@
 
 struct cache_tier {
     const char *name;
+    bool (*there)(void);                                  /* false: it cannot be tested here; NULL: always */
     void *(*open)(uint64_t max_entries, uint64_t ttl_ms); /* an empty one */
     void (*close)(void *tier);
     struct result *(*get)(void *tier, const uint8_t *key, uint64_t now_ns);
@@ -16,6 +17,8 @@ struct cache_tier {
     bool (*remove)(void *tier, const uint8_t *key);
     uint64_t (*size)(void *tier, uint64_t now_ns);
     bool exact_lru; /* false: which entry makes way is the tier's own affair */
+    bool own_clock; /* time passes for it by itself, whatever now_ns says; and it has no bound of entries */
+    bool one_thread;
 };
 
 int cache_contract_run(void); /* all tests on all rows; how many failed */

@@ -1,7 +1,12 @@
 """Fixtures: gateways. Each test file asks for the kind it needs; what is shared is shared by all files."""
+import contextlib
+
 import pytest
 
+from cloud import bare, cloud, front, provider, tls  # noqa: F401  # fixtures, for all files
+from cluster import cluster, fronted  # noqa: F401
 from gateway import BINARY, Gateway
+from redis_server import redis  # noqa: F401
 
 
 def pytest_configure(config):
@@ -56,3 +61,21 @@ def instant(tmp_path_factory):
 def local(tmp_path_factory):
     """Runs the fast network on this machine's CPU."""
     yield from _shared(tmp_path_factory, "local", PROVIDERS="local")
+
+
+def _bucket(kind, folder):
+    buckets = pytest.importorskip("buckets", reason="tools/deps --dev brings moto", exc_type=ImportError)
+    with contextlib.closing(buckets.SERVERS[kind](folder)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=["moto", "s3rver"])
+def bucket(request, tmp_path_factory):
+    """A real S3 server of each kind, for a whole file of tests."""
+    yield from _bucket(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture
+def moto(tmp_path):
+    """One that looks at signatures, and is a test's own."""
+    yield from _bucket("moto", tmp_path)

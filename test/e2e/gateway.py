@@ -16,6 +16,8 @@ MODELS = ROOT / "deps" / "models"
 _CODE = BINARY.read_bytes() if BINARY.exists() else b""
 SANITIZED = b"__asan_init" in _CODE or b"__tsan_init" in _CODE
 SLOW = 6 if SANITIZED else 1  # how much longer things may take
+RUN_MS = 5000 if SANITIZED else 2000  # of a run that others wait for: long enough to do what a test does meanwhile
+ONE_SLOW_RUN = {"PROVIDERS": "instant", "INSTANT_MS": RUN_MS, "REPLICATE_LIGHT_CONCURRENCY": 1}
 
 # The same words as for the unit tests (meson.build), so that a report ends the process and is seen.
 SANITIZER_ENV = {
@@ -31,6 +33,7 @@ DEFAULTS = {
     "PORT": "0",
     "NODE_ENV": "production",  # the log as JSON
     "RATE_LIMITS": "off",
+    "UPLOADS_KEEP_MB": "0",  # what is kept looks like what has leaked
     "MODELS_DIR": str(MODELS),
     "OPENVINO_DIR": str(ROOT / "deps" / "openvino" / "lib"),
     "LOCAL_QUALITY": "fast",
@@ -159,7 +162,6 @@ class Gateway:
             s = self.status()
             return s.get("open") == 0 and not s["requests"] and s["flights"] == s["followers"] == 0 and \
                 all(l["running"] == l["waiting"] == 0 for l in s["limiters"])
-        time.sleep(0.3)  # the picture shown is renewed every 250 ms
         until(idle)
 
     def wait_running(self, limiter, running=1, waiting=0):
@@ -209,6 +211,13 @@ class Gateway:
             with contextlib.suppress(FileNotFoundError):
                 found.append(os.readlink(f"{folder}/{fd}"))
         return found
+
+    def connections(self):
+        """How many it holds with clients."""
+        held = {f.removeprefix("socket:[").removesuffix("]") for f in self.open_files() if f.startswith("socket:")}
+        with open("/proc/net/tcp") as table:
+            rows = [line.split() for line in table.readlines()[1:]]
+        return sum(row[9] in held and int(row[1].partition(":")[2], 16) == self.port and row[3] != "0A" for row in rows)
 
     def memory_kb(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()

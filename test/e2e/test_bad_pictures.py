@@ -4,7 +4,7 @@ import struct
 import pytest
 
 import pictures
-from gateway import assert_error, assert_success, refusal
+from gateway import ONE_SLOW_RUN, RUN_MS, assert_error, assert_success, refusal
 from pictures import encode, fresh, jpeg_sized, photo, png, sample
 
 JPEG = encode(photo(96, 72), "JPEG")
@@ -92,16 +92,16 @@ def test_the_declared_type_is_not_believed(instant):
 def test_refused_while_the_only_slot_is_taken(start):
     """No slot is asked for: with no slot free and no place to wait, bad pictures get their own answer, not 429."""
     import threading
-    gateway = start(PROVIDERS="local", QUEUE_MAX=0, LOCAL_QUALITY="best")
-    long_run = threading.Thread(target=gateway.post, args=(encode(photo(380, 380), "JPEG"),), daemon=True)
+    gateway = start(**ONE_SLOW_RUN | {"INSTANT_MS": 2 * RUN_MS}, QUEUE_MAX=0)
+    long_run = threading.Thread(target=gateway.post, args=(fresh(),), daemon=True)
     long_run.start()
-    gateway.wait_running("local", running=1)
+    gateway.wait_running("light", running=1)
     for picture, says in NOT_SANE.values():
         assert_error(gateway.post(picture), 400, "VALIDATION_ERROR", "image", says)
     for picture, says in NOT_A_TYPE.values():
         assert_error(gateway.post(picture), 415, "UNSUPPORTED_MEDIA_TYPE", "image", says)
     assert_error(gateway.post(fresh()), 429, "QUEUE_FULL")
-    assert gateway.limiter("local")["running"] == 1, "the run was over too early to show anything"
+    assert gateway.limiter("light")["running"] == 1, "the run was over too early to show anything"
     long_run.join()
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 import requests
 
-from gateway import SLOW, Gateway, assert_error, assert_success, until
+from gateway import RUN_MS, SLOW, Gateway, assert_error, assert_success, until
 from pictures import encode, fresh, photo
 from raw import Wire, post_head
 
@@ -178,8 +178,8 @@ def test_twins_of_a_bad_picture(local):
 
 @pytest.fixture
 def slow(start):
-    """A gateway whose runs take seconds: the best network, one at a time."""
-    return start(PROVIDERS="local", LOCAL_QUALITY="best")
+    """A gateway whose runs take their time."""
+    return start(PROVIDERS="instant", INSTANT_MS=RUN_MS)
 
 
 def hang_up_after(gateway, picture, ready):
@@ -190,7 +190,7 @@ def hang_up_after(gateway, picture, ready):
 
 def test_the_leader_leaves(slow):
     """Its twin still gets the result, of the one run that had begun."""
-    picture = encode(photo(200, 160), "JPEG")
+    picture = fresh()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         follower = None
 
@@ -209,7 +209,7 @@ def test_the_leader_leaves(slow):
 
 
 def test_the_follower_leaves(slow):
-    picture = encode(photo(200, 160), "JPEG")
+    picture = fresh()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         leader = pool.submit(slow.post, picture)
         until(lambda: slow.status().get("flights") == 1)
@@ -217,22 +217,3 @@ def test_the_follower_leaves(slow):
         until(lambda: slow.status().get("followers") == 0)
         assert_success(leader.result())
     until(lambda: slow.records("request", error="CLIENT_GONE"))
-
-
-def test_all_leave(slow):
-    """Nobody waits any more: the run stops between tiles, and the next asker starts anew."""
-    picture = encode(photo(380, 400), "JPEG")
-    begun = time.monotonic()
-    with Wire(slow) as first, Wire(slow) as second:
-        for wire, flights, followers in ((first, 1, 0), (second, 1, 1)):
-            wire.send(post_head(len(picture)).encode() + picture)
-            until(lambda: (slow.status().get("flights"), slow.status().get("followers")) == (flights, followers))
-    slow.wait_idle()
-    stopped = time.monotonic() - begun
-    assert slow.objects() == []
-    assert slow.metrics()["cache"]["size"] == 0
-    assert len(slow.records("request", error="CLIENT_GONE")) == 2
-    assert assert_success(slow.post(encode(photo(32, 32), "PNG")))
-    begun = time.monotonic()
-    assert_success(slow.post(picture))
-    assert stopped < time.monotonic() - begun, "the run was not stopped"

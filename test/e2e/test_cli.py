@@ -192,6 +192,178 @@ def test_names_cannot_steer_the_terminal(limner, work):
     assert "\033" not in p.stderr and "vil.jpg" in p.stderr
 
 
+# ---- backgrounds ----
+
+ASTRONAUT = SAMPLES / "astronaut.jpg"  # 512 × 512; she stands in the middle, the shuttle behind her
+SUIT, BEHIND = (256, 330), (6, 60)
+
+
+def pixel(path, at, mode="RGBA"):
+    with Image.open(path) as im:
+        return im.convert(mode).getpixel(at)
+
+
+def near(a, b, most=12):
+    return all(abs(x - y) <= most for x, y in zip(a, b))
+
+
+@pytest.fixture
+def blue(work):
+    path = work / "blue.png"
+    Image.new("RGB", (80, 60), (20, 40, 200)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name, form", [pytest.param("a.png", "PNG", marks=short), ("a.webp", "WEBP"),
+                                        ("a.jpg", "JPEG")])
+def test_a_background_is_removed(limner, work, tmp_path, name, form):
+    p = limner("replace-bg", ASTRONAUT, "-o", name, check=0)
+    assert picture(work / name) == (form, (512, 512))
+    assert re.fullmatch(rf"{name}  512×512 → 512×512  isnet  \d+\.\d s\n", p.stdout) and p.stderr == ""
+    if form == "JPEG":  # which cannot be transparent
+        assert near(pixel(work / name, BEHIND), (255, 255, 255, 255), 3)
+    else:
+        assert pixel(work / name, BEHIND)[3] == 0 and pixel(work / name, SUIT)[3] == 255
+    assert near(pixel(work / name, SUIT, "RGB"), pixel(ASTRONAUT, SUIT, "RGB"))
+    assert names(work) == [name]  # the model's cut-out is no result
+    assert not (tmp_path / "cache/limner/objects").exists()  # nor kept elsewhere
+
+
+@short
+def test_a_background_is_replaced(limner, work, blue):
+    limner("replace-bg", ASTRONAUT, "-o", "a.jpg", "--bg", blue, check=0)
+    assert picture(work / "a.jpg") == ("JPEG", (512, 512))
+    assert near(pixel(work / "a.jpg", BEHIND, "RGB"), (20, 40, 200))
+    assert near(pixel(work / "a.jpg", SUIT, "RGB"), pixel(ASTRONAUT, SUIT, "RGB"))
+    assert names(work) == ["a.jpg", "blue.png"]
+
+
+def test_fit_and_position(limner, work):
+    """A wide background of two colours before a square: only the left one stays; seen whole, there is white."""
+    bg = Image.new("RGB", (300, 100), (200, 20, 20))
+    bg.paste((20, 160, 20), (150, 0, 300, 100))
+    bg.save(work / "two.png")
+    limner("replace-bg", ASTRONAUT, "-o", "l.png", "--bg", "two.png", "--position", "left", "--shadow", "0", check=0)
+    assert near(pixel(work / "l.png", BEHIND, "RGB"), (200, 20, 20))
+    limner("replace-bg", ASTRONAUT, "-o", "r.png", "--bg", "two.png", "--position", "right", check=0)
+    assert near(pixel(work / "r.png", BEHIND, "RGB"), (20, 160, 20))
+    limner("replace-bg", ASTRONAUT, "-o", "w.jpg", "--bg", "two.png", "--fit", "contain", check=0)
+    assert near(pixel(work / "w.jpg", BEHIND, "RGB"), (255, 255, 255))
+
+
+def test_a_folder_of_backgrounds(limner, work, blue):
+    """Photos without a background become PNGs; with a new one they keep their type."""
+    (work / "in/sub").mkdir(parents=True)
+    shutil.copy(PORTRAIT, work / "in/a.jpg")
+    shutil.copy(ASTRONAUT, work / "in/sub/b.jpg")
+    (work / "in/broken.jpg").write_text("no picture")
+    p = limner("replace-bg", "in", "-o", "out", check=3)
+    assert names(work / "out") == ["a.png", "sub/b.png"]
+    assert pixel(work / "out/a.png", (1, 1))[3] == 0
+    assert "in/broken.jpg: The upload is not an image" in p.stderr
+    limner("replace-bg", "in", "-o", "new", "--bg", blue, check=3)
+    assert names(work / "new") == ["a.jpg", "sub/b.jpg"]
+    assert near(pixel(work / "new/sub/b.jpg", BEHIND, "RGB"), (20, 40, 200))
+
+
+def test_a_background_from_a_pipe(limner, work, blue):
+    p = limner("replace-bg", PORTRAIT, "-o", "-", "--bg", "-", text=False, input=blue.read_bytes(), check=0)
+    assert picture(io.BytesIO(p.stdout)) == ("JPEG", (192, 192))
+    assert near(pixel(io.BytesIO(p.stdout), (1, 1), "RGB"), (20, 40, 200))
+    p = limner("replace-bg", "-", "-o", "-", text=False, input=PORTRAIT.read_bytes(), check=0)
+    assert picture(io.BytesIO(p.stdout))[0] == "PNG" and pixel(io.BytesIO(p.stdout), (1, 1))[3] == 0
+
+
+@short
+def test_a_background_that_is_none(limner, work, blue):
+    """It is told once and before any work, under its own name."""
+    (work / "text.jpg").write_text("no picture")
+    (work / "cut.jpg").write_bytes(ASTRONAUT.read_bytes()[:3000])
+    for name, word in [("gone.jpg", "No such file"), ("text.jpg", "not an image"), ("cut.jpg", "cut off"),
+                       (work, "Is a directory")]:
+        p = limner("replace-bg", ASTRONAUT, PORTRAIT, "-o", "out", "--bg", name, check=1)
+        assert len(p.stderr.splitlines()) == 1 and p.stderr.startswith(f"limner: {name}: ") and word in p.stderr
+        assert p.stdout == "" and not (work / "out").exists()
+
+
+def test_a_damaged_background_is_named(limner, work):
+    """What only decoding shows."""
+    noise = Image.effect_noise((200, 200), 80)
+    noise.save(work / "bad.png")
+    data = bytearray((work / "bad.png").read_bytes())
+    data[len(data) // 2: len(data) // 2 + 64] = bytes(64)
+    (work / "bad.png").write_bytes(data)
+    p = limner("replace-bg", PORTRAIT, "-o", "out.png", "--bg", "bad.png", check=1)
+    assert f"{PORTRAIT}: --bg bad.png: " in p.stderr and not (work / "out.png").exists()
+
+
+def test_a_large_photo_keeps_its_size(limner, work, blue):
+    Image.open(ASTRONAUT).resize((4400, 4000)).save(work / "large.jpg")
+    p = limner("replace-bg", "large.jpg", "-o", "a.jpg", "--bg", blue, check=0)
+    assert picture(work / "a.jpg")[1] == (4400, 4000)
+    assert "a.jpg  4400×4000 → 4400×4000  isnet" in p.stdout  # not a word about what the model saw
+
+
+# ---- light ----
+
+
+def halves(path):
+    """Mean lightness of the picture's left and right half."""
+    with Image.open(path) as im:
+        grey = im.convert("L")
+        width, height = grey.size
+        sides = [grey.crop((x, 0, x + width // 2, height)).resize((1, 1), Image.BOX) for x in (0, width // 2)]
+        return [side.getpixel((0, 0)) for side in sides]
+
+
+def test_light_comes_from_its_side(limner, work):
+    limner("relight", ASTRONAUT, "-o", "l.png", "--prompt", "soft light", "--light-source", "Left Light", check=0)
+    limner("relight", ASTRONAUT, "-o", "r.webp", "--prompt", "soft light", "--light-source", "right", check=0)
+    assert picture(work / "l.png") == ("PNG", (512, 640)) and picture(work / "r.webp") == ("WEBP", (512, 640))
+    (left_l, left_r), (right_l, right_r) = halves(work / "l.png"), halves(work / "r.webp")
+    assert left_l - left_r > right_l - right_r + 10
+
+
+@short
+def test_several_results(limner, work):
+    several = ["relight", PORTRAIT, "-o", "re.jpg", "--prompt", "blue neon", "--width", "256", "--height", "256"]
+    p = limner(*several, "--number_of_images", "3", check=0)
+    assert names(work) == ["re-1.jpg", "re-2.jpg", "re-3.jpg"]
+    assert all(picture(work / n) == ("JPEG", (256, 256)) for n in names(work))
+    assert len({(work / n).read_bytes() for n in names(work)}) == 3
+    lines = p.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == names(work)
+    assert [bool(re.search(r" \d+\.\d s$", line)) for line in lines] == [False, False, True]
+
+    # What is there is left alone, and so is the rest of it.
+    p = limner(*several, "--number-of-images", "3", check=0)
+    assert p.stdout.startswith("re-1.jpg … re-3.jpg  is there already")
+    p = limner(*several, "--number-of-images", "4", check=1)
+    assert "but not all of re-1.jpg … re-4.jpg" in p.stderr and "-f" in p.stderr
+    assert names(work) == ["re-1.jpg", "re-2.jpg", "re-3.jpg"]
+    limner(*several, "--number-of-images", "4", "-qf", check=0)
+    assert names(work) == ["re-1.jpg", "re-2.jpg", "re-3.jpg", "re-4.jpg"]
+
+
+def test_several_results_of_several_photos(limner, work):
+    shutil.copy(PORTRAIT, work / "a.jpg")
+    shutil.copy(SAMPLES / "chelsea.png", work / "b.png")
+    limner("relight", "a.jpg", "b.png", "-o", "out", "--prompt", "red", "--number-of-images", "2", "--width", "256",
+           "--height", "256", check=0)
+    assert names(work / "out") == ["a-1.jpg", "a-2.jpg", "b-1.png", "b-2.png"]
+    limner("relight", "a.jpg", "b.png", "-o", "webp", "--prompt", "red", "--output-format", "webp", check=0)
+    assert names(work / "webp") == ["a.webp", "b.webp"]
+    assert picture(work / "webp/a.webp")[0] == "WEBP"
+
+
+def test_quality_is_the_option(limner, work):
+    sizes = []
+    for quality in ("30", "95"):
+        limner("relight", PORTRAIT, "-o", "q.jpg", "-f", "--prompt", "red", "--output-quality", quality, check=0)
+        sizes.append((work / "q.jpg").stat().st_size)
+    assert sizes[1] > 2 * sizes[0]
+
+
 # ---- wrong use ----
 
 
@@ -211,6 +383,18 @@ def test_names_cannot_steer_the_terminal(limner, work):
         (["clarity", PORTRAIT, PORTRAIT, "-o", PORTRAIT], "folder"),
         (["clarity", PORTRAIT, PORTRAIT, "-o", "-"], "one picture"),
         (["clarity", PORTRAIT, "-o", "x.jpg", "--output-quality", "1000"], "OUTPUT_QUALITY"),
+        (["replace-bg", PORTRAIT, "-o", "x.png", "--mode", "replace"], "--bg FILE"),
+        (["replace-bg", PORTRAIT, "-o", "x.png", "--mode", "remove", "--bg", PORTRAIT], "--mode replace"),
+        (["replace-bg", PORTRAIT, "-o", "x.png", "--bg"], "value"),
+        (["replace-bg", "-", "-o", "x.png", "--bg", "-"], "only once"),
+        (["replace-bg", PORTRAIT, "-o", "x.png", "--feather-px", "21"], "0 to 20"),
+        (["replace-bg", PORTRAIT, "-o", "x.png", "--sign-ttl", "60"], "--shadow"),
+        (["relight", PORTRAIT, "-o", "x.png"], "--prompt"),
+        (["relight", PORTRAIT, "-o", "x.png", "--prompt", "x", "--light-source", "behind"], "Left Light"),
+        (["relight", PORTRAIT, "-o", "x.gif", "--prompt", "x"], ".gif"),
+        (["relight", PORTRAIT, "-o", "x.png", "--prompt", "x", "--output-format", "jpg"], "together"),
+        (["relight", PORTRAIT, "-o", "-", "--prompt", "x", "--number-of-images", "2"], "one picture"),
+        (["relight", PORTRAIT, "-o", "/dev/null", "--prompt", "x", "--number-of-images", "2"], "one picture"),
         (["models", "chekc"], "verify"),
         (["health", "now"], "--port"),
     ],
@@ -234,6 +418,16 @@ def test_help(limner):
     p = limner("clarity", "--help", check=0)
     for word in ("--scale", "--face-enhance", "--quality", "--force", "130"):
         assert word in p.stdout
+    assert limner("help", "clarity", check=0).stdout == p.stdout
+    p = limner("replace-bg", "--help", check=0)
+    for word in ("--bg FILE", "replace with --bg, else remove", "left top", "white"):
+        assert word in p.stdout
+    assert "sign" not in p.stdout
+    p = limner("relight", "--help", check=0)
+    for word in ("must be given", "Left Light", "OUT-1.jpg, OUT-2.jpg"):
+        assert word in p.stdout
+    p = limner("help", check=0)
+    assert "replace-bg INPUT… -o OUT" in p.stdout and "relight INPUT… -o OUT" in p.stdout
 
 
 # ---- the terminal ----
@@ -322,6 +516,16 @@ def test_ctrl_c_leaves_nothing(env, work):
     assert names(work) == []
 
 
+@short
+def test_ctrl_c_while_cutting_out(env, work):
+    t = Terminal(["replace-bg", SAMPLES / "astronaut.jpg", "-o", "out/a.png"], work, env)
+    t.read(b"cutting out")
+    t.ctrl_c()
+    assert t.end() == 130
+    assert b"interrupted; 0 of 1 done" in t.seen
+    assert names(work) == []
+
+
 def test_a_second_ctrl_c_leaves_at_once(env, work):
     t = Terminal(["clarity", SAMPLES / "astronaut.jpg", "-o", "out/a.jpg", "--quality", "best"], work, env)
     t.read(b"tile 1/")
@@ -374,7 +578,7 @@ def test_models(limner):
 def test_models_verify_finds_what_is_wrong(limner, tmp_path, env):
     models = tmp_path / "models"
     models.mkdir()
-    for f in Path(env["MODELS_DIR"]).glob("*.onnx"):
+    for f in Path(env["MODELS_DIR"]).iterdir():
         shutil.copy(f, models)
     small = models / "realesr-animevideov3-x4.onnx"
     data = bytearray(small.read_bytes())
@@ -382,7 +586,9 @@ def test_models_verify_finds_what_is_wrong(limner, tmp_path, env):
     small.write_bytes(data)
     (models / "realesrgan-x4plus-anime.onnx").unlink()
     p = limner("models", "verify", env={"MODELS_DIR": str(models)}, check=1)
-    assert p.stdout == "realesrgan-x4plus  ok\n"
+    names = [line.split()[0] for line in limner("models", check=0).stdout.splitlines()[1:]]
+    right = [name for name in names if name not in ("realesr-animevideov3-x4", "realesrgan-x4plus-anime")]
+    assert len(right) >= 2 and p.stdout.splitlines() == [name + "  ok" for name in right]
     wrong = p.stderr.splitlines()
     assert len(wrong) == 2 and all("make models" in line for line in wrong)
     assert any("realesr-animevideov3-x4.onnx" in line and "SHA-256" in line for line in wrong)

@@ -33,14 +33,14 @@ def assert_shape(body, prefix, extension, meta):
     assert set(body["meta"]) == meta
 
 
-COMMON = {"model", "scale", "bytes", "requestId", "prescaled", "size", "ran_on", "reason", "cached", "timings"}
+COMMON = {"image_digest", "model", "scale", "bytes", "requestId", "prescaled", "size", "ran_on", "reason", "cached", "cost_usd", "timings"}
 
 
 @pytest.mark.short
 def test_clarity(local):
     picture = sample("portrait-small.jpg")
     body = assert_success(local.post(picture))
-    assert_shape(body, "clarity", "jpg", COMMON)
+    assert_shape(body, "clarity", "jpg", COMMON | {"faceEnhance"})
     meta = body["meta"]
     assert (meta["model"], meta["ran_on"], meta["scale"]) == (FAST, "local", 2)
     assert meta["size"] == {"width": 384, "height": 384}
@@ -57,7 +57,7 @@ def test_enhance(local):
     picture = fresh(kind="JPEG")
     fields = {"scale": "4", "face_enhance": "1", "model": "nightmareai/real-esrgan"}
     body = assert_success(local.post(picture, "/api/enhance", fields))
-    assert_shape(body, "enhance/real-esrgan", "jpg", COMMON | {"provider", "notes"})
+    assert_shape(body, "enhance/real-esrgan", "jpg", COMMON | {"provider", "face_enhance"})
     assert body["meta"]["provider"] == "nightmareai"
     assert body["meta"]["size"] == {"width": 256, "height": 192}
     assert body["meta"]["scale"] == 4

@@ -98,7 +98,7 @@ def test_headers_of_usual_size_are_taken(instant):
 # ---- addresses and methods ----
 
 @pytest.mark.short
-@pytest.mark.parametrize("path", ["/", "/api", "/api/", "/api/clarity/", "/api/none", "/healthz", "/HEALTH", "/files",
+@pytest.mark.parametrize("path", ["/", "/api", "/api/", "/api/clarity//", "/api/none", "/healthz", "/HEALTH", "/files",
                                   "/api/clarity%00", "/%2e%2e/etc/passwd", "//health", "/favicon.ico"])
 def test_unknown_address(instant, path):
     answer = say(instant, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -141,7 +141,7 @@ def test_pages(instant, path):
 def test_readyz_says_what_is_checked(instant):
     body = instant.get("/readyz").json()
     assert body["status"] == "ready"
-    assert body["checks"] == {"draining": False, "store": "ok", "provider.instant": "ok"}
+    assert body["checks"] == {"draining": False, "store": "ok", "history": "ok", "provider.instant": "ok"}
 
 
 # ---- ids, CORS, problem+json ----

@@ -1,6 +1,8 @@
 """/metrics: the seed's document, and sums that add up."""
 import concurrent.futures
+import datetime
 import re
+import time
 
 import pytest
 
@@ -25,7 +27,8 @@ def assert_adds_up(m):
 @pytest.mark.short
 def test_at_the_start(start):
     m = start(PROVIDERS="instant").metrics()
-    assert set(m) == {"uptime", "requests", "features", "cache"}
+    assert set(m) == {"uptime", "since", "history", "requests", "features", "cache", "money"}
+    assert m["history"] == "known" and abs(datetime.datetime.fromisoformat(m["since"]).timestamp() - time.time()) < 60
     assert re.fullmatch(r"\d+s", m["uptime"])
     assert m["requests"] == {"total": 0, "success": 0, "error": 0, "cached": 0, "cacheHitRate": "0.00%", "errorRate": "0.00%"}
     assert m["features"] == {}
@@ -91,6 +94,26 @@ def test_adds_up_under_load(start):
     assert len(gateway.records("request", outcome="run")) + len(gateway.records("request", outcome="twin")) == \
         m["requests"]["success"] - m["requests"]["cached"]
     assert_adds_up(m)
+
+
+def test_window(start):
+    """Times and rates are of the last while, counts of everything."""
+    gateway = start(PROVIDERS="instant", METRICS_WINDOW_S=10)
+    picture = fresh()
+    assert_success(gateway.post(picture))
+    assert_success(gateway.post(picture))
+    assert_error(gateway.post(b"words"), 415, "UNSUPPORTED_MEDIA_TYPE")
+    m = gateway.metrics()
+    assert (m["requests"]["cacheHitRate"], m["requests"]["errorRate"]) == ("33.33%", "33.33%")
+    assert m["features"]["improveClarity"]["max"] > 0
+    until(lambda: gateway.metrics()["features"]["improveClarity"]["max"] == 0, 20)
+    m = gateway.metrics()
+    assert m["requests"] == {"total": 3, "success": 2, "error": 1, "cached": 1, "cacheHitRate": "0.00%", "errorRate": "0.00%"}
+    assert m["features"]["improveClarity"] == {"count": 2, "avg": 0, "min": 0, "max": 0, "p50": 0, "p95": 0, "p99": 0, "errors": 1}
+    assert_success(gateway.post(picture))
+    m = gateway.metrics()
+    assert m["requests"]["cacheHitRate"] == "100.00%"
+    assert m["features"]["improveClarity"]["count"] == 3
 
 
 @pytest.mark.short

@@ -22,9 +22,9 @@ def shown(text, name):
     ("PORT", "abc", ["0", "65535"]), ("PORT", "70000", ["0", "65535"]), ("PORT", "-1", ["0", "65535"]),
     ("PORT", "80 80", ["0", "65535"]), ("PORT", "0x50", ["0", "65535"]), ("PORT", "99999999999999999999", ["65535"]),
     ("OUTPUT_QUALITY", "101", ["1", "100"]), ("CACHE_TTL_MS", "5m", ["0", "2592000000", "ms"]),
-    ("PROVIDERS", "cloud", ["auto", "local", "instant"]), ("LOCAL_QUALITY", "ultra", ["auto", "fast", "best"]),
+    ("LOCAL_QUALITY", "ultra", ["auto", "fast", "best"]),
     ("RATE_LIMITS", "perhaps", ["on", "off"]), ("LOG_LEVEL", "loud", ["debug", "info", "warn", "error"]),
-    ("NODE_ENV", "staging", ["development", "production", "test"]), ("UPLOAD_MAX_BYTES", "10mb", ["1024"]),
+    ("AI_RETRY_FACTOR", "0.5", ["1", "10"]), ("AI_RETRY_FACTOR", "2e0", ["1", "10"]), ("UPLOAD_MAX_BYTES", "10mb", ["1024"]),
 ])
 def test_bad_value(tmp_path, name, value, allowed):
     options = DEFAULTS | {"DATA_DIR": tmp_path / "data"}
@@ -43,6 +43,16 @@ def test_bad_value(tmp_path, name, value, allowed):
     flag = "--" + name.lower().replace("_", "-")
     from_flag = run("serve", f"{flag}={value}", cwd=tmp_path, **options)
     assert from_flag.returncode == 2 and name in from_flag.stderr
+
+
+def test_what_old_environments_hold(start):
+    """The old server took these."""
+    gateway = start(PROVIDERS="instant", AI_RETRY_FACTOR="1.5", JSON_LIMIT="1.5mb", NODE_ENV="production")
+    text = run("config", cwd=gateway.folder, **(DEFAULTS | gateway.options)).stdout
+    assert shown(text, "AI_RETRY_FACTOR") == "AI_RETRY_FACTOR=1.5  (environment)"
+    assert shown(text, "JSON_LIMIT") == "JSON_LIMIT=1572864  (environment)"
+    ended = run("config", cwd=gateway.folder, **(DEFAULTS | {"NODE_ENV": "staging"}))
+    assert ended.returncode == 0 and "NODE_ENV=staging" in ended.stdout
 
 
 @pytest.mark.parametrize("arguments", [["serve", "--no-such-option=1"], ["serve", "extra"], ["serve", "--port"],

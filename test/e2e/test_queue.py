@@ -3,25 +3,15 @@ import concurrent.futures
 
 import pytest
 
-from gateway import assert_error, assert_success, refusal, until
-from pictures import encode, fresh, photo
+from gateway import ONE_SLOW_RUN, RUN_MS, assert_error, assert_success, until
+from pictures import fresh
 from raw import Wire, post_head
-
-
-def long_one(n=0):
-    """Takes the best network a few seconds."""
-    return encode(photo(200, 160, left=n), "JPEG")
-
-
-def endless():
-    """Takes far longer than the test that lets go of it: a run stops between tiles when its client leaves."""
-    return encode(photo(480, 500), "JPEG")
 
 
 @pytest.fixture
 def narrow(start):
-    """One at a time, and one may wait."""
-    return start(PROVIDERS="local", LOCAL_QUALITY="best", QUEUE_MAX=1)
+    """One at a time, which takes its time, and one may wait."""
+    return start(**ONE_SLOW_RUN, QUEUE_MAX=1)
 
 
 def send(wire, picture):
@@ -31,15 +21,15 @@ def send(wire, picture):
 @pytest.mark.short
 def test_queue_full(narrow):
     with Wire(narrow, timeout=600) as running, Wire(narrow, timeout=600) as waiting:
-        send(running, endless())
-        narrow.wait_running("local", 1, 0)
-        send(waiting, long_one(10))
-        narrow.wait_running("local", 1, 1)
-        for i in range(3):
-            answer = narrow.post(long_one(20 + i))
+        send(running, fresh())
+        narrow.wait_running("light", 1, 0)
+        send(waiting, fresh())
+        narrow.wait_running("light", 1, 1)
+        for _ in range(3):
+            answer = narrow.post(fresh())
             assert_error(answer, 429, "QUEUE_FULL", says="wait already")
-        assert narrow.limiter("local") == {"name": "local", "slots": 1, "running": 1, "waiting": 1}
-        problem = narrow.post(long_one(30), headers={"Accept": "application/problem+json"})
+        assert narrow.limiter("light") == {"name": "light", "slots": 1, "running": 1, "waiting": 1}
+        problem = narrow.post(fresh(), headers={"Accept": "application/problem+json"})
         assert problem.status_code == 429 and int(problem.headers["Retry-After"]) >= 1
         assert problem.json()["retryable"] is True
         assert_success(running.answer())
@@ -51,30 +41,30 @@ def test_queue_full(narrow):
 
 def test_retry_after_follows_what_runs_take(narrow):
     """After a run of some seconds the advice is no longer a guess."""
-    took = assert_success(narrow.post(long_one(0)))["meta"]["timings"]["total_ms"] / 1000
+    took = assert_success(narrow.post(fresh()))["meta"]["timings"]["total_ms"] / 1000
     with Wire(narrow, timeout=600) as running, Wire(narrow, timeout=600) as waiting:
-        send(running, long_one(1))
-        narrow.wait_running("local", 1, 0)
-        send(waiting, long_one(2))
-        narrow.wait_running("local", 1, 1)
-        advice = int(narrow.post(long_one(3)).headers["Retry-After"])
+        send(running, fresh())
+        narrow.wait_running("light", 1, 0)
+        send(waiting, fresh())
+        narrow.wait_running("light", 1, 1)
+        advice = int(narrow.post(fresh()).headers["Retry-After"])
     assert took * 0.5 <= advice <= took * 3 + 2
 
 
 @pytest.mark.short
 def test_who_leaves_the_queue_frees_the_place(narrow):
     with Wire(narrow, timeout=600) as running:
-        send(running, endless())
-        narrow.wait_running("local", 1, 0)
+        send(running, fresh())
+        narrow.wait_running("light", 1, 0)
         for i in range(3):
             with Wire(narrow) as waiting:
-                send(waiting, long_one(10 + i))
-                narrow.wait_running("local", 1, 1)
-            narrow.wait_running("local", 1, 0)
+                send(waiting, fresh())
+                narrow.wait_running("light", 1, 1)
+            narrow.wait_running("light", 1, 0)
             until(lambda: len(narrow.records("request", error="CLIENT_GONE")) == i + 1)
         with Wire(narrow, timeout=600) as waiting:  # the place can be had again
-            send(waiting, long_one(20))
-            narrow.wait_running("local", 1, 1)
+            send(waiting, fresh())
+            narrow.wait_running("light", 1, 1)
             assert_success(running.answer())
             assert_success(waiting.answer())
     narrow.wait_idle()
@@ -85,85 +75,55 @@ def test_who_leaves_the_queue_frees_the_place(narrow):
 def test_half_close_counts_as_leaving(narrow):
     import socket
     with Wire(narrow, timeout=600) as running, Wire(narrow, timeout=5) as waiting:
-        send(running, endless())
-        narrow.wait_running("local", 1, 0)
-        send(waiting, long_one(1))
-        narrow.wait_running("local", 1, 1)
+        send(running, fresh())
+        narrow.wait_running("light", 1, 0)
+        send(waiting, fresh())
+        narrow.wait_running("light", 1, 1)
         waiting.socket.shutdown(socket.SHUT_WR)
-        narrow.wait_running("local", 1, 0)
-
-
-def test_a_running_one_that_leaves_frees_the_slot(narrow):
-    """The work stops between tiles."""
-    for i in range(2):
-        with Wire(narrow) as wire:
-            send(wire, encode(photo(380, 400, left=i), "JPEG"))
-            narrow.wait_running("local", 1, 0)
-    assert_success(narrow.post(fresh(32, 32)))
-    narrow.wait_idle()
-    assert len(narrow.objects()) == 1
+        narrow.wait_running("light", 1, 0)
 
 
 def test_waiting_takes_turns(start):
     """First come, first served."""
-    gateway = start(PROVIDERS="local", LOCAL_QUALITY="best")
+    gateway = start(**ONE_SLOW_RUN | {"INSTANT_MS": RUN_MS // 4})
     order = []
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         def one(n):
-            assert_success(gateway.post(encode(photo(64, 48, left=n), "PNG")))
+            assert_success(gateway.post(fresh()))
             order.append(n)
-        work = [pool.submit(lambda: assert_success(gateway.post(long_one())))]
-        gateway.wait_running("local", 1, 0)
-        for n in range(5):
+        work = [pool.submit(one, 0)]
+        gateway.wait_running("light", 1, 0)
+        for n in range(1, 6):
             work.append(pool.submit(one, n))
-            gateway.wait_running("local", 1, n + 1)
+            until(lambda: gateway.request_count() + gateway.limiter("light")["waiting"] == n)
         for w in work:
             w.result()
     assert order == sorted(order)
 
 
 def test_wait_has_a_limit(start):
-    gateway = start(PROVIDERS="local", LOCAL_QUALITY="best", QUEUE_TIMEOUT_MS=500)
+    gateway = start(**ONE_SLOW_RUN, QUEUE_TIMEOUT_MS=500)
     with Wire(gateway, timeout=600) as running:
-        send(running, encode(photo(380, 400), "JPEG"))
-        gateway.wait_running("local", 1, 0)
+        send(running, fresh())
+        gateway.wait_running("light", 1, 0)
         assert_error(gateway.post(fresh()), 504, "DEADLINE_EXCEEDED", says="queue")
-        gateway.wait_running("local", 1, 0)
-    gateway.wait_running("local", 0, 0)
-
-
-def test_run_has_a_limit(start):
-    gateway = start(PROVIDERS="local", LOCAL_QUALITY="best", RUN_TIMEOUT_MS=300)
-    with refusal(gateway, ran=True):
-        assert_error(gateway.post(encode(photo(380, 400), "JPEG")), 504, "DEADLINE_EXCEEDED", says="run")
+        gateway.wait_running("light", 1, 0)
+    gateway.wait_running("light", 0, 0)
 
 
 @pytest.mark.short
 def test_classes_have_their_slots(start):
     """/status names every limiter with the slots that its option gives."""
     gateway = start(PROVIDERS="instant", REPLICATE_LIGHT_CONCURRENCY=3, REPLICATE_HEAVY_CONCURRENCY=2,
-                    REPLICATE_COMIC_CONCURRENCY=1)
+                    REPLICATE_COMIC_CONCURRENCY=1, CONCURRENCY_REPLACE_BG=5, FETCH_CONCURRENCY=7)
     until(lambda: gateway.limiter("light"))
     slots = {l["name"]: l["slots"] for l in gateway.status()["limiters"]}
-    assert slots == {"light": 3, "heavy": 2, "comic": 1, "local": 1}
+    assert slots == {"light": 3, "heavy": 2, "comic": 1, "local": 1, "replace-bg": 5, "fetch": 7}
     shots = [fresh() for _ in range(50)]
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         for answer in pool.map(gateway.post, shots):
             assert_success(answer)
     gateway.wait_idle()
-
-
-def test_status_shows_what_runs(narrow):
-    with Wire(narrow, timeout=600) as running:
-        picture = encode(photo(380, 400), "JPEG")
-        running.send(post_head(len(picture), more="x-request-id: look-at-me\r\n").encode() + picture)
-        until(lambda: [r for r in narrow.status()["requests"] if r.get("progress", {}).get("total")], 60)
-        shown = narrow.status()["requests"][0]
-        assert shown["id"] == "look-at-me"
-        assert shown["feature"] == "improveClarity"
-        assert shown["stage"] == "run"
-        assert shown["age_ms"] > 0
-        assert 0 <= shown["progress"]["done"] <= shown["progress"]["total"]
 
 
 # ---- requests a minute ----

@@ -5,21 +5,21 @@ import time
 
 import pytest
 
-from gateway import SLOW, assert_error, assert_success
-from pictures import encode, fresh, photo
+from gateway import ONE_SLOW_RUN, RUN_MS, SLOW, assert_error, assert_success
+from pictures import fresh
 from raw import Wire, post_head
 
 
-def begin(gateway, wire, width=200):
-    picture = encode(photo(width, 160), "JPEG")
+def begin(gateway, wire):
+    picture = fresh(kind="JPEG")
     wire.send(post_head(len(picture)).encode() + picture)
-    gateway.wait_running("local", 1, 0)
+    gateway.wait_running("light", 1, 0)
 
 
 @pytest.mark.short
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_drain(start, number):
-    gateway = start(PROVIDERS="local", LOCAL_QUALITY="best")
+    gateway = start(**ONE_SLOW_RUN)
     with Wire(gateway, timeout=600) as running, Wire(gateway) as uploading:
         picture = fresh(kind="JPEG")
         uploading.send(post_head(len(picture)).encode() + picture[:100])  # accepted before the signal
@@ -37,7 +37,7 @@ def test_drain(start, number):
         assert gateway.get("/metrics").json()["requests"]["total"] == 3
         uploading.send(picture[100:])
         body = assert_success(running.answer())
-        assert body["meta"]["ran_on"] == "local"
+        assert body["meta"]["ran_on"] == "instant"
         late = uploading.answer()
         assert late.status_code in (200, 503)
     assert gateway.wait() == 0
@@ -48,9 +48,9 @@ def test_drain(start, number):
 
 @pytest.mark.short
 def test_second_signal(start):
-    gateway = start(PROVIDERS="local", LOCAL_QUALITY="best")
+    gateway = start(**ONE_SLOW_RUN)
     with Wire(gateway, timeout=600) as running:
-        begin(gateway, running, 380)
+        begin(gateway, running)
         gateway.signal()
         time.sleep(0.2)
         begun = time.monotonic()
@@ -62,9 +62,9 @@ def test_second_signal(start):
 
 
 def test_drain_has_a_limit(start):
-    gateway = start(PROVIDERS="local", LOCAL_QUALITY="best", DRAIN_TIMEOUT_S=1)
+    gateway = start(**ONE_SLOW_RUN | {"INSTANT_MS": 4 * RUN_MS}, DRAIN_TIMEOUT_S=1)
     with Wire(gateway, timeout=600) as running:
-        begin(gateway, running, 380)
+        begin(gateway, running)
         gateway.signal()
         begun = time.monotonic()
         assert gateway.wait(10) == 1

@@ -79,12 +79,14 @@ def test_many_while_the_disk_is_full(small_disk):
 
 
 def test_data_folder_goes_away(start):
-    """Not full, but gone: an internal error, said so, and readiness shows it."""
+    """Not full, but gone: a storage error, said so, and readiness shows it."""
     import shutil
     gateway = start(PROVIDERS="instant")
     assert_success(gateway.post(fresh()))
     shutil.rmtree(gateway.data)
-    assert_error(gateway.post(fresh()), 500, "INTERNAL_ERROR")
+    error = assert_error(gateway.post(fresh()), 502, "STORAGE_ERROR")
+    assert "limner check" not in str(error)  # nothing for a caller,
+    assert "limner check" in [r for r in gateway.records("request") if r.get("error")][-1]["advice"]  # but for who runs it
     until(lambda: gateway.get("/readyz").status_code == 503, 3)  # looked at once a second at most
     answer = gateway.get("/readyz")
     assert answer.json()["checks"]["store"] == "failed"

@@ -24,7 +24,8 @@ static void check_list(const struct output_list *list, const struct output_limit
         bytes += item->bytes ? item->bytes->size : strlen(item->text);
         CHECK(item->kind != OUTPUT_URL || strncasecmp(item->text, "http", 4) == 0);
     }
-    CHECK(bytes <= limits->bytes_max);
+    CHECK(bytes <= MAX(limits->bytes_max, limits->total_max));
+    CHECK(list->count < 2 || limits->concatenate || bytes <= limits->total_max);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -34,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     JSON_ON_EXIT json_t *j = replicate_json_read(data + 1, size - 1);
     struct output_limits limits = {.items_max = 1 + data[0] % OUTPUT_ITEMS_MAX,
                                    .bytes_max = data[0] & 64 ? 100 : 100000,
+                                   .total_max = data[0] & 32 ? 1000 : 50,
                                    .concatenate = data[0] & 128};
     struct output_list list = {0};
     struct error e = {0};

@@ -82,8 +82,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct prescale_rule rules[] = {{100, 64, PRESCALE_JPEG, 80, true},
-                                                 {1000000, 65535, PRESCALE_WEBP, 80, false}};
+    static const struct prescale_rule rules[] = {{100, 64, PRESCALE_JPEG, 80, true, false},
+                                                 {1000000, 65535, PRESCALE_WEBP, 80, false, false}};
     struct blob *in = blob_copy(data, size);
     struct image_info info;
     struct error e = {0};

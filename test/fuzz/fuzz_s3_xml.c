@@ -29,7 +29,7 @@ static bool try_list(const uint8_t *data, size_t size)
     struct error e = {0};
     int r = s3_xml_read_list(data, size, &list, &e);
     if (r < 0) {
-        CHECK(r == -ERR_UPSTREAM && e.code == ERR_UPSTREAM && e.reason[0] && !list.object);
+        CHECK(r == -ERR_STORAGE_FAILED && e.code == ERR_STORAGE_FAILED && e.reason[0] && !list.object);
         return false;
     }
     CHECK(list.count <= S3_XML_OBJECTS_MAX);
@@ -48,7 +48,7 @@ static bool try_error(const uint8_t *data, size_t size)
 {
     struct s3_xml_error e = {0};
     int r = s3_xml_read_error(data, size, &e);
-    CHECK(r == 0 || (r == -ERR_UPSTREAM && !e.code[0]));
+    CHECK(r == 0 || (r == -ERR_STORAGE_FAILED && !e.code[0]));
     check_text(e.code, r == 0, S3_XML_CODE_MAX);
     check_text(e.message, 0, S3_XML_MESSAGE_MAX);
     return r == 0;

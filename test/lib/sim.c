@@ -34,6 +34,8 @@ void sim_options(struct options *ret)
 {
 #define OPT_SECTION(title)
 #define OPT_INT(field, name, def, least, most, unit, text) ret->field = (def);
+#define OPT_NUM(field, name, def, least, most, text)       ret->field = (def);
+#define OPT_SIZE(field, name, def, least, most, text)      ret->field = (def);
 #define OPT_BOOL(field, name, def, text)                   ret->field = (def);
 #define OPT_TEXT(field, name, def, text)                   ret->field = (def);
 #define OPT_URL(field, name, text)                         ret->field = "";
@@ -42,6 +44,8 @@ void sim_options(struct options *ret)
 #include "tables/options.def"
 #undef OPT_SECTION
 #undef OPT_INT
+#undef OPT_NUM
+#undef OPT_SIZE
 #undef OPT_BOOL
 #undef OPT_TEXT
 #undef OPT_URL
@@ -151,10 +155,16 @@ static void make_limiters(struct sim *sim)
     const struct options *opt = &sim->plan.opt;
     const int64_t slots[CLASS_COUNT] = {opt->light_concurrency, opt->heavy_concurrency,
                                         opt->comic_concurrency};
-    for (int c = 0; c < CLASS_COUNT; c++)
+    for (int c = 0; c < CLASS_COUNT; c++) {
         sim->svc.class_limiter[c] =
             limiter_new(class_name((enum class)c), (size_t)slots[c], (size_t)opt->queue_max, &sim->core);
+        sim_behind_init(&sim->behind[c], sim, sim->svc.class_limiter[c]);
+    }
     sim->svc.local_limiter = limiter_new("local", 1, (size_t)opt->queue_max, &sim->core);
+    sim->svc.fetch_limiter =
+        limiter_new("fetch", (size_t)opt->fetch_concurrency, (size_t)opt->queue_max, &sim->core);
+    sim->svc.step_limiter =
+        limiter_new("replace-bg", (size_t)opt->replace_bg_concurrency, (size_t)opt->queue_max, &sim->core);
 }
 
 void sim_start(struct sim *sim, const struct sim_plan *plan)
@@ -182,7 +192,10 @@ void sim_start(struct sim *sim, const struct sim_plan *plan)
     svc->cache = cache_new((uint64_t)opt->cache_max_size, (uint64_t)opt->cache_ttl_ms);
     svc->flights = flights_new();
     svc->metrics = metrics_new(sim->now_ns);
-    svc->provider = &sim->provider;
+    svc->provider[0] = &sim->provider;
+    svc->provider_count = 1;
+    if (plan->backup)
+        svc->provider[svc->provider_count++] = &sim->provider;
     svc->store = &sim->store;
     svc->log_requests = true; /* the record is made, and not written */
     make_limiters(sim);
@@ -198,6 +211,8 @@ static void free_services(struct services *svc)
     for (int c = 0; c < CLASS_COUNT; c++)
         limiter_free(svc->class_limiter[c]);
     limiter_free(svc->local_limiter);
+    limiter_free(svc->step_limiter);
+    limiter_free(svc->fetch_limiter);
     spool_free(svc->spool);
 }
 

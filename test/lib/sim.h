@@ -65,7 +65,9 @@ struct sim_plan {
     uint64_t mail_ns; /* longest delay of a message */
     uint64_t lane_ns; /* longest time until a lane thread takes or ends a job; SIM_NEVER: only sim_lane */
     uint64_t memory_bytes; /* of bodies */
+    uint64_t behind_ns;    /* the classes' slots are given by others, after so long at most; 0: by nobody */
     bool own_limiter;      /* of the provider */
+    bool backup;           /* a second provider, which behaves like the first */
     bool remembers_all;    /* nothing leaves the cache: then every stored object must be in it */
     void (*run)(struct sim *sim, const struct request *req, struct sim_act *ret); /* asked at each create */
     void (*put)(struct sim *sim, struct sim_act *ret);                            /* asked at each put */
@@ -77,8 +79,16 @@ enum { SIM_KEY_CHAINS = 1024, SIM_PICTURES = 24, SIM_OBJECT_CHAINS = 4096 };
 /* The pictures that can be posted: good ones, ones that must be shrunk, broken ones. */
 enum { SIM_BROKEN_FIRST = 16, SIM_NO_PICTURE = 22, SIM_EMPTY_PICTURE = 23 };
 
+struct sim_behind {
+    struct limiter_behind behind;
+    struct sim *sim;
+    struct limiter *limiter;
+    struct timer timer;
+};
+
 struct sim {
     struct sim_plan plan;
+    struct sim_behind behind[CLASS_COUNT];
     struct rng rng;
     uint64_t now_ns;
     uint64_t steps, checks;
@@ -115,6 +125,7 @@ struct sim_client {
     enum err error; /* of the answer */
     unsigned retry_after_s;
     bool hit, joined; /* the answer came from the cache, from a twin */
+    bool degraded;    /* or from the second provider */
 };
 
 /* sim.c */
@@ -151,6 +162,9 @@ struct sim_post {
 struct sim_client *sim_post(struct sim *sim, const struct sim_post *post);
 void sim_leave(struct sim_client *c); /* now */
 void sim_clients_free(struct sim *sim);
+
+/* sim_behind.c */
+void sim_behind_init(struct sim_behind *s, struct sim *sim, struct limiter *l);
 
 /* sim_provider.c */
 void sim_provider_init(struct sim *sim);

@@ -28,8 +28,8 @@ static void check_limiter(struct sim *sim, const struct limiter *l)
     SIM_CHECK(sim, l->running == held);
     SIM_CHECK(sim, l->waiting == waiting);
     SIM_CHECK(sim, l->running <= l->slots);
-    SIM_CHECK(sim, l->waiting <= l->queue_max);
-    SIM_CHECK(sim, l->waiting == 0 || l->running == l->slots);
+    SIM_CHECK(sim, l->waiting <= l->queue_max + (l->closed ? l->slots - l->running : 0));
+    SIM_CHECK(sim, l->waiting == 0 || l->running == l->slots || l->closed);
 }
 
 void sim_check_slots(struct sim *sim)
@@ -51,7 +51,7 @@ static void check_running(struct sim *sim)
 static void check_leader(struct sim *sim, const struct request *req)
 {
     SIM_CHECK(sim, flight_leader(req->join.flight) == req);
-    SIM_CHECK(sim, req->receive.body);
+    SIM_CHECK(sim, req->receive.body[0]);
     struct sim_key *key = sim_key_of(sim, req->validate.key);
     SIM_CHECK(sim, key->led_at != sim->checks); /* one leader a key */
     key->led_at = sim->checks;
@@ -66,7 +66,7 @@ static void check_follower(struct sim *sim, const struct request *req)
     SIM_CHECK(sim, leader && leader != req && list_linked(&leader->node));
     SIM_CHECK(sim, leader->join.leads && leader->join.flight == req->join.flight);
     SIM_CHECK(sim, memcmp(leader->validate.key, req->validate.key, DIGEST_BYTES) == 0);
-    SIM_CHECK(sim, !req->receive.body && req->client);
+    SIM_CHECK(sim, !req->receive.body[0] && req->client);
 }
 
 /* One that waits: for something that is under way, with a limit. */
@@ -82,7 +82,7 @@ static void check_waiting(struct sim *sim, const struct request *req)
         check_leader(sim, req);
     else if (req->at == STAGE_JOIN)
         check_follower(sim, req);
-    else
+    else if (request_shares(req) && !req->wish.no_cache)
         sim_broken(sim, "a request works without leading", __FILE__, __LINE__);
 }
 
@@ -91,15 +91,16 @@ void sim_check(struct sim *sim)
     struct services *svc = &sim->svc;
     sim->checks++;
     SIM_CHECK(sim, loop_idle(&sim->core));
-    uint64_t live = 0, leaders = 0;
+    uint64_t live = 0, leaders = 0, alone = 0;
     LIST_FOREACH (node, &svc->live) {
         const struct request *req = CONTAINER_OF(node, struct request, node);
         live++;
         leaders += req->join.leads;
+        alone += !req->join.leads && (!request_shares(req) || (req->wish.no_cache && !req->join.flight));
         check_waiting(sim, req);
     }
     SIM_CHECK(sim, leaders == flights_count(svc->flights));
-    SIM_CHECK(sim, live - leaders == flights_followers(svc->flights));
+    SIM_CHECK(sim, live - leaders - alone == flights_followers(svc->flights));
     SIM_CHECK(sim, live <= atomic_load(&svc->open));
     sim_check_slots(sim);
     check_running(sim);

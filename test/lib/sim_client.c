@@ -54,6 +54,7 @@ static void client_answer(struct request *req)
     c->retry_after_s = req->err.retry_after_s;
     c->hit = req->lookup.hit != NULL;
     c->joined = req->join.collapsed;
+    c->degraded = r && r->degraded;
     timer_disarm(&sim->world, &c->leave);
     sim->answered++;
     if (c->left)
@@ -106,8 +107,8 @@ void sim_leave(struct sim_client *c)
 
 static void body_is_here(struct request *req)
 {
-    if (req->receive.body)
-        body_finish(req->receive.body);
+    if (req->receive.body[0])
+        body_finish(req->receive.body[0]);
     req->receive.complete = true;
 }
 
@@ -120,10 +121,11 @@ static void upload_ends(struct timer *t)
 
 static int append_picture(struct sim *sim, struct request *req, const struct blob *picture)
 {
-    req->receive.body = body_new(sim->svc.spool, sim_chance(sim, 50) ? picture->size : 0);
+    req->receive.body[0] = body_new(sim->svc.spool, sim_chance(sim, 50) ? picture->size : 0);
     size_t half = picture->size / 2;
-    int r = body_append(req->receive.body, picture->data, half, &req->err);
-    return r < 0 ? r : body_append(req->receive.body, picture->data + half, picture->size - half, &req->err);
+    int r = body_append(req->receive.body[0], picture->data, half, &req->err);
+    return r < 0 ? r
+                 : body_append(req->receive.body[0], picture->data + half, picture->size - half, &req->err);
 }
 
 struct sim_client *sim_post(struct sim *sim, const struct sim_post *post)
@@ -141,6 +143,8 @@ struct sim_client *sim_post(struct sim *sim, const struct sim_post *post)
         error_set(&req->err, ERR_DRAINING, "%s", "");
     else if (append_picture(sim, req, sim->picture[post->picture]) == 0 && post->field)
         request_add_field(req, post->field, post->value);
+    if (post->feature == FEATURE_RELIGHT)
+        request_add_field(req, "prompt", "evening");
     if (post->leave_ns)
         sim_arm(sim, &c->leave, post->leave_ns, leave_fires);
     if (post->upload_ns && req->err.code == ERR_NONE)

@@ -130,10 +130,10 @@ static void cancel_run(struct op *op)
     }
 }
 
-/* Never two at a time for a key, and none for what is remembered. */
-static void check_create(struct sim *sim, const struct sim_key *key)
+/* Never two at a time for a key whose results are shared, and none for what is remembered. */
+static void check_create(struct sim *sim, const struct sim_key *key, bool shared)
 {
-    SIM_CHECK(sim, key->running == 0);
+    SIM_CHECK(sim, key->running == 0 || !shared);
     struct result *known = cache_get(sim->svc.cache, key->key, sim->now_ns);
     SIM_CHECK(sim, !known);
     sim_check_slots(sim);
@@ -147,7 +147,7 @@ static void sim_provider_start(struct provider *p, struct prediction *prediction
     run->sim = sim;
     run->prediction = prediction;
     run->key = sim_key_of(sim, req->validate.key);
-    check_create(sim, run->key);
+    check_create(sim, run->key, params_keep(prediction->params));
     run->act = (struct sim_act){.outputs = 1};
     sim->plan.run(sim, req, &run->act);
     run->key->creates++;

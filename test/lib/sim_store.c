@@ -102,7 +102,7 @@ static void sim_store_put(struct store *store, struct store_put *put)
     sim->plan.put(sim, &act);
     sim->puts++;
     if (act.end == SIM_REFUSED) {
-        store_put_refuse(put, ERR_QUEUE_FULL, "as planned");
+        store_refuse(&put->refusal, &put->op, &put->err, ERR_QUEUE_FULL, "as planned");
         return;
     }
     struct sim_put *s = NEW(struct sim_put);

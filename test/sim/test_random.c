@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/macros.h"
-#include "imaging/imaging.h"
+#include "imaging_group.h"
 #include "scratch.h"
 #include "sim.h"
 
@@ -58,9 +58,11 @@ static void random_put(struct sim *sim, struct sim_act *ret)
 
 static int random_available(struct sim *sim, struct error *e)
 {
-    if (sim_chance(sim, trouble.unavailable))
-        return error_set(e, ERR_PROVIDER_UNAVAILABLE, "as planned");
-    return 0;
+    if (!sim_chance(sim, trouble.unavailable))
+        return 0;
+    error_set(e, ERR_PROVIDER_UNAVAILABLE, "as planned");
+    e->retry_after_s = (unsigned)sim_below(sim, 3); /* 0: not set up */
+    return -ERR_PROVIDER_UNAVAILABLE;
 }
 
 static unsigned percent(struct rng *rng, unsigned often, unsigned most)
@@ -93,6 +95,9 @@ static void draw_trouble(struct rng *rng)
 static void draw_options(struct rng *rng, struct options *opt)
 {
     sim_options(opt);
+    opt->heavy_concurrency = 1 + (int64_t)rng_below(rng, 4);
+    opt->degraded_ttl_ms = (int64_t)rng_below(rng, 2000);
+    opt->fallback = rng_below(rng, 4) != 0;
     opt->light_concurrency = 1 + (int64_t)rng_below(rng, 8);
     opt->queue_max = (int64_t)rng_below(rng, 60);
     opt->imaging_queue_max = 1 + (int64_t)rng_below(rng, rng_below(rng, 3) == 0 ? 8 : 200);
@@ -122,14 +127,17 @@ static void draw_plan(uint64_t seed, struct sim_plan *ret)
         .lane_ns = (1 + rng_below(&rng, 20)) * NS_PER_MS,
         .memory_bytes = rng_below(&rng, 3) == 0 ? 2000 : 1 << 24,
         .own_limiter = rng_below(&rng, 3) == 0,
+        .backup = rng_below(&rng, 2) == 0,
         .remembers_all = rng_below(&rng, 3) == 0,
         .run = random_run,
         .put = random_put,
         .available = random_available,
     };
     draw_options(&rng, &ret->opt);
+    if (rng_below(&rng, 3) == 0)
+        ret->behind_ns = 1 + rng_below(&rng, 300) * NS_PER_MS;
     if (ret->remembers_all) {
-        ret->opt.cache_ttl_ms = 1000000000;
+        ret->opt.cache_ttl_ms = ret->opt.degraded_ttl_ms = 1000000000;
         ret->opt.cache_max_size = 100000;
     }
 }
@@ -141,12 +149,14 @@ static void random_request(struct sim *sim)
     struct sim_post post = {.picture = (unsigned)sim_below(sim, trouble.pictures)};
     if (sim_chance(sim, trouble.broken_picture))
         post.picture = SIM_BROKEN_FIRST + (unsigned)sim_below(sim, SIM_PICTURES - SIM_BROKEN_FIRST);
-    post.feature = (enum feature_id)sim_below(sim, FEATURE_COUNT);
+    static const enum feature_id asked[] = {FEATURE_CLARITY, FEATURE_ENHANCE, FEATURE_BEAUTIFY,
+                                            FEATURE_UPSCALE, FEATURE_RELIGHT};
+    post.feature = asked[sim_below(sim, ARRAY_LEN(asked) - sim->plan.remembers_all)];
     bool bad = sim_chance(sim, trouble.bad_field);
     post.field = sim_chance(sim, 50) ? "scale" : "quality";
     post.value =
         *post.field == 's' ? scales[bad ? 2 : sim_below(sim, 2)] : qualities[bad ? 3 : sim_below(sim, 3)];
-    if (sim_chance(sim, 20))
+    if (sim_chance(sim, 20) || post.feature == FEATURE_RELIGHT)
         post.field = NULL;
     if (sim_chance(sim, trouble.slow_upload))
         post.upload_ns = ms(sim, 300);
@@ -198,12 +208,7 @@ static void test_random(void **state)
 
 int main(void)
 {
-    struct error e;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (imaging_start(&e) < 0)
-        return 1;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random)};
-    int r = cmocka_run_group_tests(tests, NULL, NULL);
-    imaging_stop();
-    return r;
+    return cmocka_run_group_tests(tests, imaging_group_start, imaging_group_stop);
 }

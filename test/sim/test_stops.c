@@ -1,5 +1,5 @@
 /* Limits, refusals, draining, and stopping in each stage. */
-#include "imaging/imaging.h"
+#include "imaging_group.h"
 #include "scratch.h"
 #include "sim_script.h"
 
@@ -287,9 +287,6 @@ static void test_limit_in_each_stage(void **state)
 
 int main(void)
 {
-    struct error e;
-    if (imaging_start(&e) < 0)
-        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_queue_is_full),
         cmocka_unit_test(test_wait_for_a_slot_is_limited),
@@ -305,7 +302,5 @@ int main(void)
         cmocka_unit_test(test_client_leaves_in_each_stage),
         cmocka_unit_test(test_limit_in_each_stage),
     };
-    int r = cmocka_run_group_tests(tests, NULL, NULL);
-    imaging_stop();
-    return r;
+    return cmocka_run_group_tests(tests, imaging_group_start, imaging_group_stop);
 }

@@ -1,5 +1,5 @@
 /* Identical requests: one works, the others wait; and what happens when some of them leave. */
-#include "imaging/imaging.h"
+#include "imaging_group.h"
 #include "scratch.h"
 #include "sim_script.h"
 
@@ -277,9 +277,6 @@ static void test_paid_run_is_finished_and_remembered(void **state)
 
 int main(void)
 {
-    struct error e;
-    if (imaging_start(&e) < 0)
-        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_thousand_twins),
         cmocka_unit_test(test_failing_leader_hands_over_once),
@@ -296,7 +293,5 @@ int main(void)
         cmocka_unit_test(test_promoted_follower_leaves_at_once),
         cmocka_unit_test(test_paid_run_is_finished_and_remembered),
     };
-    int r = cmocka_run_group_tests(tests, NULL, NULL);
-    imaging_stop();
-    return r;
+    return cmocka_run_group_tests(tests, imaging_group_start, imaging_group_stop);
 }

@@ -80,7 +80,7 @@ static void settle(struct transfer *t, int result)
     call->duration_ns = loop_now_ns(loop) - t->begun_ns;
     call->driver = NULL;
     if (result < 0)
-        buf_release(&call->answer);
+        http_call_release(call);
     list_remove(&t->node);
     transfer_free(t);
     op_complete(&call->op, result);
@@ -311,5 +311,7 @@ void http_call_start(struct http_client_pool *p, struct http_call *call, op_done
 
 void http_call_release(struct http_call *call)
 {
+    if (call->answers_left)
+        *call->answers_left += call->answer.len;
     buf_release(&call->answer);
 }

@@ -20,7 +20,7 @@
  *   - VALIDATION: the URL (or a redirect) cannot be used, or the guard refuses it
  *   - PROVIDER_UNAVAILABLE: nothing was sent: no such name, no connection, no TLS
  *   - DEADLINE: connecting, the whole call or a stall took too long
- *   - PAYLOAD_TOO_LARGE: the answer is longer than answer_max_bytes
+ *   - PAYLOAD_TOO_LARGE: the answer is longer than answer_max_bytes, or than what is left of answers_left
  *   - UPSTREAM: the connection broke, the answer was not HTTP, or there were too many redirects
  *   - CLIENT_GONE: op_cancel; an HTTP/1 peer sees the connection close, an HTTP/2 peer its stream reset
  *   - INTERNAL: a header of ours holds a line break
@@ -69,13 +69,19 @@ struct http_call {
     const char *url;
     struct http_header header[HTTP_CALL_HEADERS_MAX];
     unsigned header_count;
-    struct blob *body;           /* NULL: none; sent without a copy; the caller's reference */
-    uint64_t answer_max_bytes;   /* a longer answer fails the call */
+    struct blob *body;                  /* NULL: none; sent without a copy; the caller's reference */
+    struct blob *body_head, *body_tail; /* what goes before and behind it, likewise; only beside a body */
+    uint64_t answer_max_bytes;          /* a longer answer fails the call */
+    uint64_t *answers_left; /* what all calls that point at it may still take together, counted down as bytes
+                               come; more fails the call. NULL: no such bound */
     uint32_t connect_timeout_ms; /* name, connection and TLS; 0: libcurl's (5 min) */
     uint32_t timeout_ms;         /* whole call, the wait for a connection too; 0: none */
     uint32_t stall_timeout_ms; /* no byte either way for this long fails the call, also while the peer thinks
                                   about its answer; 0: none */
     unsigned redirects_max;    /* 0: none are followed */
+    /* Bytes of a 2xx answer as they come, instead of gathering them in `answer`, where no bound counts them;
+     * false: enough, and the call is done. NULL: they are gathered. */
+    bool (*take)(struct http_call *call, const char *bytes, size_t size);
     bool guard;
     bool decode; /* offers gzip and undoes it; the cap counts what comes out. Otherwise bytes stay as sent */
     bool repeatable; /* sending it twice costs nothing; GET, HEAD, PUT, DELETE and OPTIONS always are */
@@ -86,6 +92,9 @@ struct http_call {
     char location[2048]; /* may be relative */
     char retry_after[64];
     char etag[128];
+    char last_modified[64];
+    char content_length[24]; /* as announced; of a HEAD too */
+    char cache_status[256];
     enum http_sent sent; /* never NOTHING once a redirect was followed */
     struct error err;
     uint64_t duration_ns;
@@ -97,7 +106,8 @@ int http_client_start(const struct http_client_config *config, struct http_clien
 void http_client_stop(struct http_client_pool *p); /* accepts NULL; no call may be running */
 
 void http_call_start(struct http_client_pool *p, struct http_call *call, op_done_fn *on_done);
-void http_call_release(struct http_call *call); /* the answer's memory */
+void http_call_release(
+    struct http_call *call); /* the answer's memory; what was not taken is left to others */
 
 /* Seconds a Retry-After value asks for: digits or an HTTP date; -1: neither. */
 int64_t http_retry_after_s(const char *value, int64_t now_s);

@@ -4,8 +4,10 @@
  * body, conclude. Redirects are followed here and not by libcurl, so each hop starts anew with its own check
  * of URL, address and secrets.
  * Failure modes: libcurl repeats a request by itself when a kept-alive connection dies without a byte of
- * answer. The peer may have acted on the first one, so on_ready lets only repeatable requests out twice.
- * Invariant: before on_ready has passed nothing of the request was written to the connection; `asked` tells.
+ * answer. The peer may have acted on the first one, so on_ready lets only repeatable requests out twice;
+ * others only when the peer has refused the stream, which says that it has done nothing (RFC 9113, 8.7): so
+ * end the requests that a server going away has not begun. libcurl tells that in its log alone. Invariant:
+ * before on_ready has passed nothing of the request was written to the connection; `asked` tells.
  */
 #include "http/client/transfer.h"
 
@@ -95,9 +97,20 @@ static int on_ready(void *ctx, char *peer_ip, char *own_ip, int peer_port, int o
         t->refused = true;
         return CURL_PREREQFUNC_ABORT;
     }
-    t->repeated = t->asked && !repeatable(t);
+    t->repeated = t->asked && !t->untouched && !repeatable(t);
+    t->untouched = false;
     t->asked = true;
     return t->repeated ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+static int on_log(CURL *easy, curl_infotype type, char *text, size_t size, void *ctx)
+{
+    static const char refused[] = "REFUSED_STREAM, retrying";
+    struct transfer *t = ctx;
+    if (type == CURLINFO_TEXT && size >= sizeof(refused) - 1 &&
+        memcmp(text, refused, sizeof(refused) - 1) == 0)
+        t->untouched = true;
+    return 0;
 }
 
 /* Keeps the value of a header line of that name; "" when it does not fit, as half a value is worse than none.
@@ -121,7 +134,8 @@ static void forget_answer(struct http_call *call)
 {
     call->status = 0;
     call->content_type[0] = call->location[0] = call->retry_after[0] = call->etag[0] = '\0';
-    buf_release(&call->answer);
+    call->last_modified[0] = call->content_length[0] = call->cache_status[0] = '\0';
+    http_call_release(call);
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
@@ -141,19 +155,50 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
     keep(line, len, "Location", call->location, sizeof(call->location));
     keep(line, len, "Retry-After", call->retry_after, sizeof(call->retry_after));
     keep(line, len, "ETag", call->etag, sizeof(call->etag));
+    keep(line, len, "Last-Modified", call->last_modified, sizeof(call->last_modified));
+    keep(line, len, "Content-Length", call->content_length, sizeof(call->content_length));
+    keep(line, len, "Cache-Status", call->cache_status, sizeof(call->cache_status));
     return len;
+}
+
+/* As announced, so that growing does not copy it again and again; whoever announces much and sends little has
+ * taken addresses only, no memory. */
+static void make_room(struct transfer *t)
+{
+    curl_off_t announced = -1;
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    int r = announced > 0 ? buf_reserve(&t->call->answer, (size_t)announced) : 0;
+    (void)r; /* what is too long is refused when it comes */
+}
+
+static bool wants_it_now(const struct transfer *t)
+{
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return t->call->take && status / 100 == 2;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
     struct transfer *t = ctx;
     size_t len = size * count;
+    if (wants_it_now(t)) {
+        t->in_body = true;
+        t->received_bytes += len;
+        t->enough = !t->call->take(t->call, data, len);
+        return t->enough ? 0 : len;
+    }
+    if (!t->in_body)
+        make_room(t);
     t->in_body = true;
     t->received_bytes += len;
-    if (buf_append(&t->call->answer, data, len) < 0) {
+    uint64_t *left = t->call->answers_left;
+    if ((left && len > *left) || buf_append(&t->call->answer, data, len) < 0) {
         t->too_long = true;
         return 0;
     }
+    if (left)
+        *left -= len;
     return len;
 }
 
@@ -197,18 +242,79 @@ static bool wants_body(const char *method)
     return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
 }
 
-/* Bodies go out of the blob itself, with a Content-Length; libcurl can start again at their first byte. */
-static void set_method(CURL *easy, const struct transfer *t)
+/* ---- the body ---- */
+
+enum { PARTS = 3 };
+
+static const struct blob *part_of(const struct transfer *t, unsigned i)
+{
+    const struct blob *parts[PARTS] = {t->call->body_head, t->body, t->call->body_tail};
+    return t->body ? parts[i] : NULL;
+}
+
+static uint64_t body_size(const struct transfer *t)
+{
+    uint64_t size = 0;
+    for (unsigned i = 0; i < PARTS; i++)
+        size += part_of(t, i) ? part_of(t, i)->size : 0;
+    return size;
+}
+
+/* The parts one after the other, from where the last call ended. */
+static size_t on_read(char *room, size_t size, size_t count, void *ctx)
+{
+    struct transfer *t = ctx;
+    size_t left = size * count;
+    uint64_t begin = 0;
+    for (unsigned i = 0; i < PARTS; i++) {
+        const struct blob *part = part_of(t, i);
+        uint64_t end = begin + (part ? part->size : 0);
+        if (t->written >= begin && t->written < end) {
+            size_t n = (size_t)MIN(end - t->written, (uint64_t)left);
+            memcpy(room, part->data + (t->written - begin), n);
+            t->written += n;
+            room += n;
+            left -= n;
+        }
+        begin = end;
+    }
+    return size * count - left;
+}
+
+static int on_seek(void *ctx, curl_off_t offset, int origin)
+{
+    struct transfer *t = ctx;
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > body_size(t))
+        return CURL_SEEKFUNC_FAIL;
+    t->written = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+/* Bodies go out of the blobs themselves, with a Content-Length; libcurl can start again at their first byte.
+ * A single one needs no calls back. */
+static void set_body(CURL *easy, struct transfer *t)
+{
+    SET(easy, CURLOPT_POST, 1L);
+    SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_size(t));
+    if (!t->call->body_head && !t->call->body_tail) {
+        SET(easy, CURLOPT_POSTFIELDS, t->body ? (const char *)t->body->data : "");
+        return;
+    }
+    t->written = 0;
+    SET(easy, CURLOPT_READFUNCTION, on_read);
+    SET(easy, CURLOPT_READDATA, t);
+    SET(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    SET(easy, CURLOPT_SEEKDATA, t);
+}
+
+static void set_method(CURL *easy, struct transfer *t)
 {
     if (strcmp(t->method, "HEAD") == 0) {
         SET(easy, CURLOPT_NOBODY, 1L);
         return;
     }
-    if (t->body || wants_body(t->method)) {
-        SET(easy, CURLOPT_POST, 1L);
-        SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(t->body ? t->body->size : 0));
-        SET(easy, CURLOPT_POSTFIELDS, t->body ? (const char *)t->body->data : "");
-    }
+    if (t->body || wants_body(t->method))
+        set_body(easy, t);
     if (strcmp(t->method, "GET") != 0 || t->body)
         SET(easy, CURLOPT_CUSTOMREQUEST, t->method);
 }
@@ -271,6 +377,11 @@ void transfer_prepare(struct transfer *t, CURL *easy, CURLSH *share)
      * requests behind each other. */
     SET(easy, CURLOPT_HTTP_VERSION, (long)(t->target.tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     SET(easy, CURLOPT_PIPEWAIT, t->target.tls ? 1L : 0L);
+    if (t->target.tls && !repeatable(t)) {
+        SET(easy, CURLOPT_DEBUGFUNCTION, on_log);
+        SET(easy, CURLOPT_DEBUGDATA, t);
+        SET(easy, CURLOPT_VERBOSE, 1L);
+    }
     if (t->call->decode)
         SET(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     set_method(easy, t);
@@ -343,7 +454,7 @@ int transfer_conclude(struct transfer *t, CURLcode code)
     long status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     call->status = (int)status;
-    if (code != CURLE_OK)
+    if (code != CURLE_OK && !t->enough)
         return failed(t, code);
     char *to = NULL;
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &to);

@@ -30,14 +30,17 @@ struct transfer {
     struct target target;       /* of the hop */
     const char *method;         /* of the hop: a redirect may turn POST into GET */
     struct blob *body;          /* of the hop; the call's reference */
+    uint64_t written;           /* of a body in parts, to libcurl */
     unsigned redirects;         /* followed so far */
     bool guarded;
     bool left_origin; /* a redirect has led elsewhere: secrets are not sent any more */
     bool asked;       /* from here on the peer of this hop may have seen the request */
     bool answered;    /* an earlier hop has answered with a redirect */
+    bool untouched;   /* the peer said of the request just sent that it has not looked at it */
     bool repeated;    /* libcurl wanted to send a request again that must not be */
     bool refused;     /* by the guard */
     bool too_long;    /* the answer */
+    bool enough;      /* the caller wants no more of the answer */
     bool in_body;
     size_t header_bytes; /* of the hop's answer */
     uint64_t received_bytes;

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/rng.h"
 #include "http/server/http.h"
 
 struct MHD_Daemon;
@@ -50,6 +51,7 @@ struct front {
     atomic_uint open; /* connections, counted by the acceptor before libmicrohttpd has them */
     pthread_mutex_t lock;
     struct list conns; /* under lock */
+    struct uuids ids;  /* of requests that brought none */
 };
 
 uint64_t conn_now_ms(void); /* coarse: a few ms */

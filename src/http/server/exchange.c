@@ -25,6 +25,7 @@
 #include <strings.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -44,9 +45,13 @@ struct exchange {
     const char *path;
     const char *origin;
     void *state;
+    uint64_t begun_ns;
+    int status; /* of the answer; 0: none has gone out */
+    unsigned tag;
     struct reply *_Atomic answer; /* NULL: not answered yet, or already queued */
     int64_t content_length;       /* -1: chunked */
     uint64_t arrived;             /* bytes of body */
+    uint64_t reply_bytes;         /* likewise */
     uint64_t discarded;
     bool expects;  /* waits for 100 Continue */
     bool close;    /* this connection must end with this reply */
@@ -85,23 +90,30 @@ const char *exchange_query(const struct exchange *x, const char *name)
     return value ? value : "";
 }
 
-struct each_query {
+struct each_value {
     void (*each)(void *ctx, const char *name, const char *value);
     void *ctx;
 };
 
-static enum MHD_Result each_argument(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result each_value(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-    const struct each_query *q = cls;
-    q->each(q->ctx, name, value ? value : "");
+    const struct each_value *e = cls;
+    e->each(e->ctx, name, value ? value : "");
     return MHD_YES;
 }
 
 void exchange_each_query(const struct exchange *x,
                          void (*each)(void *ctx, const char *name, const char *value), void *ctx)
 {
-    struct each_query q = {each, ctx};
-    MHD_get_connection_values(x->mhd, MHD_GET_ARGUMENT_KIND, each_argument, &q);
+    struct each_value e = {each, ctx};
+    MHD_get_connection_values(x->mhd, MHD_GET_ARGUMENT_KIND, each_value, &e);
+}
+
+void exchange_each_header(const struct exchange *x,
+                          void (*each)(void *ctx, const char *name, const char *value), void *ctx)
+{
+    struct each_value e = {each, ctx};
+    MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, each_value, &e);
 }
 
 const char *exchange_request_id(const struct exchange *x)
@@ -127,6 +139,11 @@ int exchange_fd(const struct exchange *x)
 void exchange_set_state(struct exchange *x, void *state)
 {
     x->state = state;
+}
+
+void exchange_set_tag(struct exchange *x, unsigned tag)
+{
+    x->tag = tag;
 }
 
 void *exchange_state(const struct exchange *x)
@@ -179,14 +196,15 @@ static enum MHD_Result queue_answer(struct exchange *x)
 {
     struct reply *r = take_answer(x);
     struct reply_about a = about(x);
-    unsigned status = (unsigned)r->status;
-    uint64_t limit = conn_reply_limit_ms(reply_bytes(r), x->http->opt);
+    x->status = r->status;
+    x->reply_bytes = a.head ? 0 : reply_bytes(r);
+    uint64_t limit = conn_reply_limit_ms(x->reply_bytes, x->http->opt);
     atomic_store_explicit(&x->conn->reply_ms, limit, memory_order_relaxed);
     struct MHD_Response *m = conn_enter(x->conn, CONN_REPLY) ? reply_response(r, &a) : NULL;
     reply_free(r);
     if (!m)
         return MHD_NO;
-    enum MHD_Result queued = MHD_queue_response(x->mhd, status, m);
+    enum MHD_Result queued = MHD_queue_response(x->mhd, (unsigned)x->status, m);
     MHD_destroy_response(m);
     return queued;
 }
@@ -197,6 +215,8 @@ static void say_answer(struct exchange *x)
     struct reply *r = take_answer(x);
     x->said = true;
     x->close = true;
+    x->status = r->status;
+    x->reply_bytes = reply_bytes(r);
     struct reply_about a = about(x);
     reply_last_words(x->conn->fd, r, &a);
     reply_free(r);
@@ -336,6 +356,7 @@ static struct exchange *exchange_new(struct front *f, struct MHD_Connection *c, 
     x->conn = conn_of(c);
     x->mhd = c;
     x->http = f->http;
+    x->begun_ns = clock_mono_ns();
     x->method = method;
     x->path = path_of(url);
     x->origin = s->origin;
@@ -344,7 +365,7 @@ static struct exchange *exchange_new(struct front *f, struct MHD_Connection *c, 
     if (id_ok(s->request_id))
         memcpy(x->id, s->request_id, strlen(s->request_id) + 1);
     else
-        uuid_make(x->id);
+        uuid_next(&f->ids, x->id);
     return x;
 }
 
@@ -439,6 +460,19 @@ enum MHD_Result exchange_access(void *front, struct MHD_Connection *c, const cha
     return body(x, data, n);
 }
 
+static void tell_figures(const struct exchange *x)
+{
+    const struct http_handler *handler = x->http->handler;
+    if (!handler->on_figures)
+        return;
+    struct http_figures f = {.tag = x->tag, .method = x->method, .request_id = x->id, .status = x->status};
+    f.now_ns = clock_mono_ns();
+    f.ns = f.now_ns - x->begun_ns;
+    f.request_bytes = x->arrived;
+    f.response_bytes = x->reply_bytes;
+    handler->on_figures(x->http->ctx, &f);
+}
+
 void exchange_completed(void *front, struct MHD_Connection *c, void **state,
                         enum MHD_RequestTerminationCode how)
 {
@@ -447,6 +481,7 @@ void exchange_completed(void *front, struct MHD_Connection *c, void **state,
     conn_ended(conn_of(c));
     if (!x)
         return; /* it ended before its headers were complete */
+    tell_figures(x);
     if (x->told)
         x->http->handler->on_close(x->http->ctx, x);
     reply_free(take_answer(x));
@@ -461,21 +496,4 @@ void *exchange_request_line(void *front, const char *target, struct MHD_Connecti
             conn->bad_target = true;
     conn_begun(conn);
     return NULL; /* no exchange before the headers are complete */
-}
-
-size_t exchange_unescape(void *ctx, struct MHD_Connection *c, char *s)
-{
-    char *to = s;
-    for (const char *p = s; *p; p++) {
-        int high = *p == '%' ? hex_digit(p[1]) : -1;
-        int low = high >= 0 ? hex_digit(p[2]) : -1;
-        if (low >= 0 && high * 16 + low != 0) {
-            *to++ = (char)(high * 16 + low);
-            p += 2;
-        } else {
-            *to++ = *p;
-        }
-    }
-    *to = '\0';
-    return (size_t)(to - s);
 }

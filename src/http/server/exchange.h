@@ -11,4 +11,3 @@ enum MHD_Result exchange_access(void *front, struct MHD_Connection *c, const cha
 void exchange_completed(void *front, struct MHD_Connection *c, void **state,
                         enum MHD_RequestTerminationCode how);
 void *exchange_request_line(void *front, const char *target, struct MHD_Connection *c);
-size_t exchange_unescape(void *ctx, struct MHD_Connection *c, char *s); /* %XX in place, but never %00 */

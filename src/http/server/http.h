@@ -30,6 +30,7 @@
 #include "tables/error.h"
 #include "tables/options.h"
 
+struct arena;
 struct http;
 struct exchange;
 
@@ -39,6 +40,7 @@ struct reply;
 
 struct reply *reply_new(int status) MUST_CHECK;
 void reply_free(struct reply *r); /* accepts NULL */
+/* name: static text. A value with a control character is left out. */
 void reply_header(struct reply *r, const char *name, const char *fmt, ...) PRINTF(3, 4);
 void reply_body(struct reply *r, struct blob *body,
                 const char *content_type); /* takes a reference of its own */
@@ -48,8 +50,9 @@ void reply_file(struct reply *r, int fd, uint64_t offset, uint64_t length, const
 int reply_status(const struct reply *r);
 
 /* An error in the shape of the contract: {"request_id","status":"error","error":{message,code,details?}}, or
- * RFC 9457 problem+json when the exchange's Accept asks for it; Retry-After when e has one. x may be NULL
- * (then request_id is taken from the argument and JSON is used). */
+ * RFC 9457 problem+json when the exchange's Accept asks for it; Retry-After when e has one, and with every
+ * 429 and 503; WWW-Authenticate with 401. x may be NULL (then request_id is taken from the argument and JSON
+ * is used). */
 struct reply *reply_error(const struct exchange *x, const char *request_id, const struct error *e) MUST_CHECK;
 
 /* ---- exchanges: on the front thread; while suspended, reading is for the one who will answer ---- */
@@ -59,8 +62,15 @@ const char *exchange_path(const struct exchange *x);                     /* with
 const char *exchange_header(const struct exchange *x, const char *name); /* NULL: not there */
 const char *exchange_query(const struct exchange *x,
                            const char *name); /* NULL: not there; "" without value */
+/* The token of an Authorization header; NULL: there is none. authorization may be NULL. */
+const char *http_bearer(const char *authorization);
 void exchange_each_query(const struct exchange *x,
                          void (*each)(void *ctx, const char *name, const char *value), void *ctx);
+/* In the order they came, as often as they came. The texts live as long as the exchange. */
+void exchange_each_header(const struct exchange *x,
+                          void (*each)(void *ctx, const char *name, const char *value), void *ctx);
+/* All headers of this name with commas between; NULL: there is none. As long as x or a lives. */
+const char *exchange_header_list(const struct exchange *x, const char *name, struct arena *a);
 const char *
 exchange_request_id(const struct exchange *x); /* the caller's (≤ 128 visible ASCII) or a new uuid */
 const struct sockaddr *exchange_peer(const struct exchange *x);
@@ -69,6 +79,9 @@ int exchange_fd(const struct exchange *x); /* for watching only; do not read, wr
 
 void exchange_set_state(struct exchange *x, void *state); /* the handler's own */
 void *exchange_state(const struct exchange *x);
+
+/* The handler's own number for what was asked; 0 until it is set. It comes back in the figures. */
+void exchange_set_tag(struct exchange *x, unsigned tag);
 
 void exchange_answer(struct exchange *x, struct reply *r); /* takes r */
 void exchange_suspend(struct exchange *x);
@@ -93,11 +106,24 @@ void form_free(struct form *f);             /* accepts NULL */
 
 /* ---- the server ---- */
 
+/* What an exchange was, once it is over. */
+struct http_figures {
+    unsigned tag;
+    const char *method;
+    const char *request_id;
+    int status;                             /* of the answer; 0: the client left before there was one */
+    uint64_t ns;                            /* from its headers to the last byte of the answer */
+    uint64_t now_ns;                        /* when that was, by clock_mono_ns */
+    uint64_t request_bytes, response_bytes; /* of the bodies: what arrived of one, and all of the other */
+};
+
 struct http_handler {
     void (*on_request)(void *ctx, struct exchange *x);
     void (*on_body)(void *ctx, struct exchange *x, const void *data, size_t size);
     void (*on_complete)(void *ctx, struct exchange *x);
     void (*on_close)(void *ctx, struct exchange *x);
+    /* Of every exchange, those too that the handler never sees; on its front thread. NULL: nobody counts. */
+    void (*on_figures)(void *ctx, const struct http_figures *f);
 };
 
 struct http_config {

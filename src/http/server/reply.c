@@ -57,13 +57,10 @@ void reply_header(struct reply *r, const char *name, const char *fmt, ...)
     CHECK(r->header_count < REPLY_HEADERS_MAX);
     va_list args;
     va_start(args, fmt);
-    FREE_ON_EXIT char *value = NULL;
-    int n = vasprintf(&value, fmt, args);
+    const char *value = arena_vprintf(&r->arena, fmt, args);
     va_end(args);
-    CHECK(n >= 0);
     if (is_clean(value))
-        r->headers[r->header_count++] =
-            (struct reply_header){arena_strdup(&r->arena, name), arena_strdup(&r->arena, value)};
+        r->headers[r->header_count++] = (struct reply_header){name, value};
 }
 
 void reply_body(struct reply *r, struct blob *body, const char *content_type)
@@ -165,6 +162,8 @@ static bool wants_problem(const char *accept)
     return !its_own || strtod(weight + 2, NULL) > 0;
 }
 
+enum { RETRY_AFTER_S = 30 }; /* for something to be repaired */
+
 struct reply *reply_error(const struct exchange *x, const char *request_id, const struct error *e)
 {
     const struct err_row *row = err_row(e->code);
@@ -179,24 +178,30 @@ struct reply *reply_error(const struct exchange *x, const char *request_id, cons
     BLOB_ON_EXIT struct blob *body = blob_take(text, strlen(text), free);
     reply_body(r, body, problem ? "application/problem+json" : "application/json; charset=utf-8");
     reply_header(r, "Cache-Control", "no-store");
-    if (e->retry_after_s)
-        reply_header(r, "Retry-After", "%u", e->retry_after_s);
+    unsigned retry_s = e->retry_after_s;
+    if (retry_s == 0 && (row->status == 429 || row->status == 503)) /* who knew better has said so */
+        retry_s = RETRY_AFTER_S;
+    if (retry_s)
+        reply_header(r, "Retry-After", "%u", retry_s);
+    if (row->status == 401)
+        reply_header(r, "WWW-Authenticate", "Bearer");
     return r;
 }
 
 /* ---- what every reply carries ---- */
 
 static const char exposed[] =
-    "x-request-id, Retry-After, Location, ETag, Content-Range, Server-Timing, "
-    "RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Preference-Applied";
+    "x-request-id, Retry-After, Location, ETag, Content-Range, Repr-Digest, Cache-Status, Server-Timing, "
+    "RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, X-Budget-Warning, "
+    "Preference-Applied";
 
 bool cors_allows(const char *cors_origins, const char *origin)
 {
     size_t len = strlen(origin);
     for (const char *p = cors_origins; *p;) {
         p += strspn(p, ", \t");
-        size_t n = strcspn(p, ", \t");
-        if ((n == 1 && *p == '*') || (n == len && n && strncasecmp(p, origin, n) == 0))
+        size_t n = strcspn(p, ", \t"), slash = n > 1 && p[n - 1] == '/'; /* no origin ends in one */
+        if ((n == 1 && *p == '*') || (n - slash == len && len && strncasecmp(p, origin, len) == 0))
             return true;
         p += n;
     }

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 
+#include "base/digest.h"
 #include "base/mem.h"
 #include "http/server/exchange.h"
 
@@ -89,10 +90,11 @@ static rlim_t raise_file_limit(void)
     return MIN(files.rlim_cur, (rlim_t)FILES_MOST);
 }
 
-/* Each connection may need its socket and a spool file. */
+/* Each connection may need its socket and a spool file, each upload that is kept a file. */
 static unsigned connections_for(rlim_t files, const struct options *opt)
 {
-    rlim_t spare = files > FILES_RESERVED ? files - FILES_RESERVED : 0;
+    rlim_t reserved = FILES_RESERVED + (opt->uploads_keep_mb ? (rlim_t)opt->uploads_keep_max : 0);
+    rlim_t spare = files > reserved ? files - reserved : 0;
     rlim_t most = opt->connections_max > 0 ? MIN((rlim_t)opt->connections_max, spare) : spare / 2;
     return (unsigned)MAX(most, (rlim_t)CONNECTIONS_LEAST);
 }
@@ -136,6 +138,24 @@ static void on_connection(void *front, struct MHD_Connection *c, void **context,
     *context = NULL;
 }
 
+/* %XX in place, but never %00. */
+static size_t unescape(void *ctx, struct MHD_Connection *c, char *s)
+{
+    char *to = s;
+    for (const char *p = s; *p; p++) {
+        int high = *p == '%' ? hex_digit(p[1]) : -1;
+        int low = high >= 0 ? hex_digit(p[2]) : -1;
+        if (low >= 0 && high * 16 + low != 0) {
+            *to++ = (char)(high * 16 + low);
+            p += 2;
+        } else {
+            *to++ = *p;
+        }
+    }
+    *to = '\0';
+    return (size_t)(to - s);
+}
+
 /* The sweeper's limits come first; this is for a peer that takes nothing of its reply. */
 static unsigned inactivity_s(const struct options *opt)
 {
@@ -153,7 +173,7 @@ static int front_start(struct front *f, struct error *e)
                                  MHD_OPTION_CONNECTION_TIMEOUT, inactivity_s(h->opt),
                                  MHD_OPTION_NOTIFY_CONNECTION, on_connection, f, MHD_OPTION_NOTIFY_COMPLETED,
                                  exchange_completed, f, MHD_OPTION_URI_LOG_CALLBACK, exchange_request_line, f,
-                                 MHD_OPTION_UNESCAPE_CALLBACK, exchange_unescape, NULL, MHD_OPTION_END);
+                                 MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
     return f->daemon ? 0 : error_set(e, ERR_INTERNAL, "Cannot start a front thread: %s", strerror(errno));
 }
 

@@ -74,12 +74,18 @@ static void test_bytes(void **state)
 
 static void test_uuid(void **state)
 {
-    char one[UUID_TEXT], two[UUID_TEXT];
+    char one[UUID_TEXT], two[UUID_TEXT], before[UUID_TEXT] = "";
+    struct uuids many = {0};
     for (unsigned i = 0; i < 1000; i++) {
         memset(one, 'x', sizeof(one));
-        uuid_make(one);
-        uuid_make(two);
+        if (i % 2)
+            uuid_make(one);
+        else
+            uuid_next(&many, one);
+        uuid_next(&many, two);
         assert_string_not_equal(one, two);
+        assert_string_not_equal(one, before);
+        memcpy(before, two, sizeof(before));
         assert_int_equal(strlen(one), 36);
         for (unsigned k = 0; k < 36; k++) {
             if (k == 8 || k == 13 || k == 18 || k == 23)

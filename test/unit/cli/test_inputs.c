@@ -55,9 +55,17 @@ static void make(const char *path)
     assert_int_equal(mkdir(path, 0755), 0);
 }
 
-#define EXPAND(in, e, output, ...)                                                                           \
-    inputs_expand((const char *[]){__VA_ARGS__}, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *),     \
-                  (output), (in), (e))
+#define EXPAND_WANTED(in, e, to, type, many, ...)                                                            \
+    inputs_expand(                                                                                           \
+        &(struct inputs_wanted){                                                                             \
+            .path = (const char *[]){__VA_ARGS__},                                                           \
+            .count = sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *),                                 \
+            .output = (to),                                                                                  \
+            .usual = (type),                                                                                 \
+            .several = (many),                                                                               \
+        },                                                                                                   \
+        (in), (e))
+#define EXPAND(in, e, output, ...) EXPAND_WANTED(in, e, output, IMAGE_UNKNOWN, false, __VA_ARGS__)
 
 /* "path>output" of each, joined by blanks; problems as "path!". */
 static void assert_list(struct inputs *in, const char *expected)
@@ -111,6 +119,41 @@ static void names_follow_the_bytes(void **state)
     assert_int_equal(EXPAND(&in, &e, "o", "says.jpg", "photo.JPEG", "IMG_1", "v1.2"), 0);
     assert_int_equal(in.item[0].type, IMAGE_PNG);
     assert_list(&in, "says.jpg>o/says.png photo.JPEG>o/photo.JPEG IMG_1>o/IMG_1.jpg v1.2>o/v1.2.jpg");
+}
+
+static void a_usual_type_is_for_what_says_nothing(void **state)
+{
+    struct inputs in;
+    struct error e;
+    put_jpeg("a.jpg");
+    put_jpeg("b.jpeg");
+    assert_int_equal(EXPAND_WANTED(&in, &e, "o", IMAGE_PNG, false, "a.jpg", "b.jpeg"), 0);
+    assert_int_equal(in.item[0].type, IMAGE_PNG);
+    assert_list(&in, "a.jpg>o/a.png b.jpeg>o/b.png");
+    assert_int_equal(EXPAND_WANTED(&in, &e, "plain", IMAGE_PNG, false, "a.jpg"), 0);
+    assert_int_equal(in.item[0].type, IMAGE_PNG);
+    assert_list(&in, "a.jpg>plain");
+    assert_int_equal(EXPAND_WANTED(&in, &e, "-", IMAGE_WEBP, false, "a.jpg"), 0);
+    assert_int_equal(in.item[0].type, IMAGE_WEBP);
+    assert_list(&in, "a.jpg>-");
+    assert_int_equal(EXPAND_WANTED(&in, &e, "out.jpg", IMAGE_PNG, false, "a.jpg"), 0);
+    assert_int_equal(in.item[0].type, IMAGE_JPEG);
+    assert_list(&in, "a.jpg>out.jpg");
+}
+
+static void several_results_need_files(void **state)
+{
+    struct inputs in;
+    struct error e;
+    put_jpeg("a.jpg");
+    assert_int_equal(EXPAND_WANTED(&in, &e, "-", IMAGE_UNKNOWN, true, "a.jpg"), -ERR_VALIDATION);
+    assert_non_null(strstr(e.reason, "standard output takes one picture"));
+    assert_int_equal(EXPAND_WANTED(&in, &e, "/dev/null", IMAGE_UNKNOWN, true, "a.jpg"), -ERR_VALIDATION);
+    assert_non_null(strstr(e.reason, "/dev/null takes one picture"));
+    assert_int_equal(EXPAND_WANTED(&in, &e, "o.jpg", IMAGE_UNKNOWN, true, "a.jpg"), 0);
+    assert_list(&in, "a.jpg>o.jpg");
+    assert_int_equal(EXPAND_WANTED(&in, &e, "o/", IMAGE_UNKNOWN, true, "a.jpg"), 0);
+    assert_list(&in, "a.jpg>o/a.jpg");
 }
 
 static void folders_are_sorted_and_mirrored(void **state)
@@ -259,6 +302,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_file),
         TEST(names_follow_the_bytes),
+        TEST(a_usual_type_is_for_what_says_nothing),
+        TEST(several_results_need_files),
         TEST(folders_are_sorted_and_mirrored),
         TEST(several_folders_keep_their_names),
         TEST(no_two_results_get_the_same_name),

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "cli/out_store.h"
+#include "imaging_group.h"
 #include "scratch.h"
 #include "small_disk.h"
 #include "waiting_loop.h"
@@ -55,18 +56,36 @@ static struct blob *picture(enum image_type type, uint32_t side, uint8_t bands)
     return b;
 }
 
+static const char *const a_key = "clarity/2026-11-23/a.png", *const b_key = "clarity/2026-11-23/b.png";
+
+static void aim(const char *path, enum image_type type, unsigned count)
+{
+    out_store_aim(store, &(struct out_aim){path, "clarity", type, 90, count});
+}
+
+static struct store_put begin(const char *key, struct blob *body)
+{
+    return (struct store_put){.key = key, .content_type = "image/png", .body = body};
+}
+
+/* Waits for what was started. */
+static void finish(unsigned puts)
+{
+    waiting_loop_run(&loop, &completed, completed + puts);
+}
+
 /* Puts it and returns the result; *ret_error is filled on failure. */
 static int put(const char *path, enum image_type type, struct blob *body, bool cancel,
                struct error *ret_error)
 {
-    struct store_put p = {.key = "clarity/2026-11-23/a.png", .content_type = "image/png", .body = body};
-    out_store_aim(store, &(struct out_aim){path, type, 90});
-    unsigned target = completed + 1;
+    struct store_put p = begin(a_key, body);
+    unsigned before = completed;
+    aim(path, type, 1);
     store_put_start(store, &p, on_done);
-    assert_int_equal(completed + 1, target); /* never inside its start */
+    assert_int_equal(completed, before); /* never inside its start */
     if (cancel)
         op_cancel(&p.op);
-    waiting_loop_run(&loop, &completed, target);
+    finish(1);
     *ret_error = p.err;
     return p.op.result;
 }
@@ -204,30 +223,125 @@ static void a_reader_who_does_not_read_can_be_left(void **state)
     assert_true(S_ISCHR(st.st_mode)); /* written to, not replaced */
 }
 
-static void removing_takes_the_last(void **state)
+static void removing_goes_by_the_key(void **state)
 {
     struct error e;
     BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 20, 3);
     FREE_ON_EXIT char *path = in_root("a.png");
     assert_int_equal(put(path, IMAGE_PNG, b, false, &e), 0);
-    assert_int_equal(store->ops->remove(store, "clarity/2026-11-23/a.png"), 0);
+    assert_int_equal(store->ops->remove(store, b_key), -ERR_NOT_FOUND);
+    assert_int_equal(scratch_count(root, ""), 1);
+    assert_int_equal(store->ops->remove(store, a_key), 0);
     assert_int_equal(scratch_count(root, ""), 0);
-    assert_int_equal(store->ops->remove(store, "clarity/2026-11-23/a.png"), -ERR_NOT_FOUND);
+    assert_int_equal(store->ops->remove(store, a_key), -ERR_NOT_FOUND);
+}
+
+static void assert_out_path(const char *path, unsigned count, unsigned n, const char *expected)
+{
+    const struct out_aim a = {.path = path, .count = count};
+    FREE_ON_EXIT char *got = out_path(&a, n);
+    assert_string_equal(got, expected);
+}
+
+static void numbers_stand_before_the_extension(void **state)
+{
+    assert_out_path("o/a.jpg", 1, 1, "o/a.jpg");
+    assert_out_path("-", 1, 1, "-");
+    assert_out_path("o/a.jpg", 2, 1, "o/a-1.jpg");
+    assert_out_path("o/a.JPEG", 12, 12, "o/a-12.JPEG");
+    assert_out_path("o.d/plain", 3, 2, "o.d/plain-2");
+    assert_out_path("v1.2", 3, 2, "v1.2-2");
+    assert_out_path("a.png", 1, 2, "a-2.png"); /* more came than were asked for */
+}
+
+static void several_results_are_numbered_as_they_begin(void **state)
+{
+    BLOB_ON_EXIT struct blob *first = picture(IMAGE_PNG, 20, 3), *second = picture(IMAGE_PNG, 40, 3);
+    FREE_ON_EXIT char *path = in_root("a.png");
+    FREE_ON_EXIT char *one = in_root("a-1.png"), *two = in_root("a-2.png");
+    struct store_put p[] = {begin(a_key, first), begin(b_key, second)};
+    aim(path, IMAGE_PNG, 2);
+    store_put_start(store, &p[0], on_done);
+    store_put_start(store, &p[1], on_done);
+    finish(2);
+    assert_int_equal(p[0].op.result, 0);
+    assert_int_equal(p[1].op.result, 0);
+    BLOB_ON_EXIT struct blob *there_one = read_file(one), *there_two = read_file(two);
+    assert_int_equal(there_one->size, first->size);
+    assert_int_equal(there_two->size, second->size);
+    assert_int_equal(scratch_count(root, ""), 2);
+    assert_int_equal(store->ops->remove(store, b_key), 0); /* as its request does when another one failed */
+    assert_int_equal(access(two, F_OK), -1);
+    assert_int_equal(access(one, F_OK), 0);
+}
+
+static void several_that_are_cancelled_leave_nothing_half_written(void **state)
+{
+    BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 600, 3);
+    FREE_ON_EXIT char *path = in_root("a.png");
+    struct store_put p[] = {begin(a_key, b), begin(b_key, b)};
+    aim(path, IMAGE_PNG, 2);
+    for (size_t i = 0; i < ARRAY_LEN(p); i++)
+        store_put_start(store, &p[i], on_done);
+    for (size_t i = 0; i < ARRAY_LEN(p); i++)
+        op_cancel(&p[i].op);
+    finish(2);
+    int whole = 0;
+    for (size_t i = 0; i < ARRAY_LEN(p); i++) {
+        whole += p[i].op.result == 0;
+        assert_int_equal(p[i].op.result, p[i].op.result ? -ERR_CLIENT_GONE : 0);
+    }
+    assert_int_equal(scratch_count(root, ""), whole);
+}
+
+static void a_stream_takes_one_result(void **state)
+{
+    BLOB_ON_EXIT struct blob *b = picture(IMAGE_PNG, 20, 3);
+    struct store_put p[] = {begin(a_key, b), begin(b_key, b)};
+    aim("/dev/null", IMAGE_PNG, 1); /* as one was asked for; the model gave two */
+    for (size_t i = 0; i < ARRAY_LEN(p); i++)
+        store_put_start(store, &p[i], on_done);
+    finish(2);
+    assert_int_equal(p[0].op.result, 0);
+    assert_int_equal(p[1].op.result, -ERR_INTERNAL);
+    assert_non_null(strstr(p[1].err.reason, "several pictures"));
+}
+
+/* What a request stores for a step of its work, before its own result. */
+static void what_a_step_stores_goes_nowhere(void **state)
+{
+    BLOB_ON_EXIT struct blob *cutout = picture(IMAGE_PNG, 20, 4), *result = picture(IMAGE_PNG, 40, 3);
+    FREE_ON_EXIT char *path = in_root("a.png");
+    static const char *const others[] = {"cutouts/2026-11-23/a.png", "clarity-2/2026-11-23/a.png"};
+    aim(path, IMAGE_PNG, 1);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        struct store_put step = begin(others[i], cutout);
+        unsigned before = completed;
+        store_put_start(store, &step, on_done);
+        assert_int_equal(completed, before); /* never inside its start */
+        finish(1);
+        assert_int_equal(step.op.result, 0);
+        assert_int_equal(scratch_count(root, ""), 0);
+        assert_int_equal(store->ops->remove(store, others[i]), -ERR_NOT_FOUND);
+    }
+    struct store_put p = begin(a_key, result);
+    store_put_start(store, &p, on_done);
+    finish(1);
+    BLOB_ON_EXIT struct blob *there = read_file(path); /* without a number: it is the first result */
+    assert_int_equal(there->size, result->size);
+    assert_int_equal(scratch_count(root, ""), 1);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
-    struct error e;
     /* Mounts of our own can be had only before there are threads. */
     char *probe = mem_strdup("/tmp/limner-test-XXXXXX");
     bool mounts = mkdtemp(probe) && small_disk_mount(probe, 4096);
     small_disk_unmount(probe);
     rmdir(probe);
     free(probe);
-    if (imaging_start(&e) < 0)
-        return 1;
     const struct CMUnitTest tests[] = {
         TEST(a_result_is_written_whole),
         TEST(an_old_file_is_replaced_through_its_link),
@@ -237,9 +351,12 @@ int main(void)
                                                  &mounts),
         TEST(a_cancelled_put_leaves_nothing_or_all),
         TEST(a_reader_who_does_not_read_can_be_left),
-        TEST(removing_takes_the_last),
+        TEST(removing_goes_by_the_key),
+        TEST(numbers_stand_before_the_extension),
+        TEST(several_results_are_numbered_as_they_begin),
+        TEST(several_that_are_cancelled_leave_nothing_half_written),
+        TEST(a_stream_takes_one_result),
+        TEST(what_a_step_stores_goes_nowhere),
     };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    imaging_stop();
-    return failed;
+    return cmocka_run_group_tests(tests, imaging_group_start, imaging_group_stop);
 }

@@ -58,6 +58,7 @@ static const struct progress_view usual = {
     .name = "a-rather-long-name-of-a-photo-写真.jpg",
     .done = 9,
     .total = 20,
+    .part = "tile",
     .elapsed_s = 12,
     .left_s = 194,
 };
@@ -111,8 +112,13 @@ static void the_bar_is_as_full_as_the_work_is_done(void **state)
         unsigned done, full;
     } rows[] = {{0, 0}, {1, 7}, {2, 14}, {4, 28}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct progress_view v = {
-            .image = 1, .images = 1, .name = "a", .done = rows[i].done, .total = 4, .left_s = -1};
+        struct progress_view v = {.image = 1,
+                                  .images = 1,
+                                  .name = "a",
+                                  .done = rows[i].done,
+                                  .total = 4,
+                                  .part = "tile",
+                                  .left_s = -1};
         BUF_ON_EXIT struct buf line;
         buf_init(&line, PROGRESS_LINE_MAX - 1);
         progress_line(&v, 100, false, &line);

@@ -186,6 +186,33 @@ static void test_a_dotenv_that_cannot_be_read_is_told(void **state)
     rmdir(path);
 }
 
+static void test_sizes(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t bytes; /* -1: refused */
+    } rows[] = {{"JSON_LIMIT=10mb", 10 << 20},    {"JSON_LIMIT=512 KB", 512 << 10},
+                {"JSON_LIMIT=1gb", 1 << 30},      {"JSON_LIMIT=1048576", 1 << 20},
+                {"JSON_LIMIT=2048b", 2048},       {"JSON_LIMIT=10m", -1},
+                {"JSON_LIMIT=1.5mb", 3 << 19},    {"JSON_LIMIT=1.5.2mb", -1},
+                {"JSON_LIMIT=1e3kb", -1},         {"JSON_LIMIT=mb", -1},
+                {"JSON_LIMIT=-1mb", -1},          {"JSON_LIMIT=2gb", -1},
+                {"JSON_LIMIT=99999999999gb", -1}, {"JSON_LIMIT=1kbx", -1}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct config c;
+        struct error e = {0};
+        int r = load(&c, rows[i].text, &e);
+        assert_int_equal(r, rows[i].bytes < 0 ? -ERR_VALIDATION : 0);
+        if (r < 0) {
+            assert_string_equal(e.field, "JSON_LIMIT");
+            assert_non_null(strstr(e.reason, "like 10mb"));
+            continue;
+        }
+        assert_int_equal(c.opt.json_limit, rows[i].bytes);
+        config_release(&c);
+    }
+}
+
 static void test_addresses(void **state)
 {
     static const struct {
@@ -359,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_dotenv_lines),
         cmocka_unit_test(test_dotenv_errors_are_told),
         cmocka_unit_test(test_a_dotenv_that_cannot_be_read_is_told),
+        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_a_short_secret_is_refused_and_not_repeated),
         cmocka_unit_test(test_words_of_choices_and_switches),

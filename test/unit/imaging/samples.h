@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "imaging/picture.h"
+#include "imaging_group.h"
 
 static const struct image_limits sample_limits = {.max_pixels = 100000000, .max_pixels_per_byte = 2000};
 
@@ -241,13 +242,6 @@ static inline bool sample_idle(void)
     print_error("libvips holds %zu bytes in %d pieces, %d files\n", vips_tracked_get_mem(),
                 vips_tracked_get_allocs(), vips_tracked_get_files());
     return false;
-}
-
-static inline int sample_group_start(void **state)
-{
-    (void)state;
-    struct error e;
-    return imaging_start(&e);
 }
 
 static inline int sample_group_stop(void **state)

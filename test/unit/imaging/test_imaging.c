@@ -8,7 +8,7 @@
 
 static void work_through(struct blob *const inputs[IMAGE_TYPE_COUNT])
 {
-    const struct prescale_rule rule = {9000, 2048, PRESCALE_JPEG, 80, true};
+    const struct prescale_rule rule = {9000, 2048, PRESCALE_JPEG, 80, true, false};
     for (enum image_type t = IMAGE_JPEG; t < IMAGE_TYPE_COUNT; t++) {
         struct image_info info;
         struct error e;
@@ -76,5 +76,5 @@ int main(void)
         cmocka_unit_test(leaves_nothing_behind),
         cmocka_unit_test(four_threads_do_not_meet),
     };
-    return cmocka_run_group_tests(tests, sample_group_start, sample_group_stop);
+    return cmocka_run_group_tests(tests, imaging_group_start, sample_group_stop);
 }

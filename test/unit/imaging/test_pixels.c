@@ -228,6 +228,40 @@ static void resizing_keeps_flat_colours(void **state)
     }
 }
 
+/* How far a ramp of 1 a pixel, rising or falling to the right and down, is from where it should be, as a mean
+ * over the middle of the picture. */
+static double ramp_error(uint32_t width, uint32_t height, int direction)
+{
+    enum { SIDE = 64 };
+    struct pixels p = {malloc(SIDE * SIDE), SIDE, SIDE, 1}, out;
+    struct error e;
+    for (int i = 0; i < SIDE * SIDE; i++)
+        p.data[i] = (uint8_t)(128 + direction * (i % SIDE + i / SIDE - SIDE));
+    assert_int_equal(image_resize(&p, width, height, &out, &e), 0);
+    assert_int_equal(out.width, width);
+    assert_int_equal(out.height, height);
+    double sum = 0;
+    unsigned count = 0;
+    for (uint32_t y = height / 4; y < height * 3 / 4; y++)
+        for (uint32_t x = width / 4; x < width * 3 / 4; x++, count++)
+            sum += out.data[y * width + x] - 128 -
+                   direction * ((x + 0.5) * SIDE / width + (y + 0.5) * SIDE / height - 1 - SIDE);
+    pixels_release(&p);
+    pixels_release(&out);
+    return sum / count;
+}
+
+/* The middle of a picture stays in the middle, whatever the size. Roundings are the same for both ramps. */
+static void test_resizing_moves_nothing(void **state)
+{
+    static const uint32_t sizes[][2] = {{32, 32}, {48, 96},   {64, 64},  {80, 80},
+                                        {80, 40}, {200, 130}, {256, 512}};
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        double moved = ramp_error(sizes[i][0], sizes[i][1], 1) - ramp_error(sizes[i][0], sizes[i][1], -1);
+        assert_true(fabs(moved) < 0.1); /* half a pixel of the result at 80 × 80 would be 0.8 */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +277,7 @@ int main(void)
         cmocka_unit_test(resizes_exactly),
         cmocka_unit_test(resizes_with_alpha_premultiplied),
         cmocka_unit_test(resizing_keeps_flat_colours),
+        cmocka_unit_test(test_resizing_moves_nothing),
     };
-    return cmocka_run_group_tests(tests, sample_group_start, sample_group_stop);
+    return cmocka_run_group_tests(tests, imaging_group_start, sample_group_stop);
 }

@@ -179,7 +179,7 @@ static struct pixels stored_as(unsigned orientation, uint32_t width, uint32_t he
 static void turns_all_orientations_upright(void **state)
 {
     (void)state;
-    const struct prescale_rule small = {9000, 100, PRESCALE_JPEG, 92, true};
+    const struct prescale_rule small = {9000, 100, PRESCALE_JPEG, 92, true, false};
     for (enum image_type t = IMAGE_JPEG; t < IMAGE_AVIF; t++)
         for (unsigned orientation = 1; orientation <= 8; orientation++) {
             BLOB_ON_EXIT struct blob *in =
@@ -212,9 +212,9 @@ static void keeps_to_awkward_sizes(void **state)
     static const uint32_t sizes[][2] = {{1, 1},      {1, 5000},   {5000, 1}, {2, 4099},
                                         {999, 1001}, {1237, 811}, {3001, 7}};
     static const struct prescale_rule rules[] = {
-        {2000000, 2048, PRESCALE_JPEG, 92, true}, {10007, 2048, PRESCALE_JPEG, 92, true},
-        {2000000, 97, PRESCALE_PNG, 92, true},    {311, 65535, PRESCALE_WEBP, 80, true},
-        {256, 16, PRESCALE_JPEG, 1, false},
+        {2000000, 2048, PRESCALE_JPEG, 92, true, false}, {10007, 2048, PRESCALE_JPEG, 92, true, false},
+        {2000000, 97, PRESCALE_PNG, 92, true, false},    {311, 65535, PRESCALE_WEBP, 80, true, false},
+        {256, 16, PRESCALE_JPEG, 1, false, false},
     };
     for (enum image_type t = IMAGE_JPEG; t < IMAGE_AVIF; t++)
         for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -252,7 +252,7 @@ static void shrinks_a_lot(void **state)
 static void keeps_or_flattens_alpha(void **state)
 {
     (void)state;
-    struct prescale_rule rule = {20000, 2048, PRESCALE_JPEG, 95, true};
+    struct prescale_rule rule = {20000, 2048, PRESCALE_JPEG, 95, true, false};
     BLOB_ON_EXIT struct blob *in = sample_blob(sample_pixels(400, 200, 4), IMAGE_PNG);
 
     struct prescaled kept = prescale(in, &rule);
@@ -306,7 +306,7 @@ static void edges_of_alpha_stay_clean(void **state)
         memcpy(p.data + i * 4, inside ? "\xff\xff\xff\xff" : "\xff\xff\xff\0", 4);
     }
     BLOB_ON_EXIT struct blob *in = sample_blob(p, IMAGE_PNG);
-    const struct prescale_rule rule = {15000, 2048, PRESCALE_PNG, 90, true};
+    const struct prescale_rule rule = {15000, 2048, PRESCALE_PNG, 90, true, false};
     struct prescaled out = prescale(in, &rule);
     p = decode(out.image);
     for (size_t i = 0; i < (size_t)p.width * p.height; i++)
@@ -319,7 +319,7 @@ static void edges_of_alpha_stay_clean(void **state)
 static void converts_colours(void **state)
 {
     (void)state;
-    const struct prescale_rule rule = {9000, 2048, PRESCALE_JPEG, 95, true};
+    const struct prescale_rule rule = {9000, 2048, PRESCALE_JPEG, 95, true, false};
     struct pixels p = sample_pixels(320, 200, 3);
     PICTURE_ON_EXIT VipsImage *im = sample_view(&p);
     pixels_release(&p);
@@ -349,7 +349,7 @@ static void converts_colours(void **state)
 static void brings_depth_to_eight_bits(void **state)
 {
     (void)state;
-    const struct prescale_rule rule = {9000, 2048, PRESCALE_PNG, 95, true};
+    const struct prescale_rule rule = {9000, 2048, PRESCALE_PNG, 95, true, false};
     for (uint8_t bands = 3; bands <= 4; bands++) {
         struct pixels p = sample_pixels(320, 200, bands);
         PICTURE_ON_EXIT VipsImage *im = sample_view(&p);
@@ -376,7 +376,7 @@ static void brings_depth_to_eight_bits(void **state)
 static void grey_stays_grey(void **state)
 {
     (void)state;
-    const struct prescale_rule rule = {9000, 2048, PRESCALE_JPEG, 95, true};
+    const struct prescale_rule rule = {9000, 2048, PRESCALE_JPEG, 95, true, false};
     BLOB_ON_EXIT struct blob *in = sample_blob(sample_pixels(320, 200, 1), IMAGE_PNG);
     struct prescaled out = prescale(in, &rule);
     PICTURE_ON_EXIT VipsImage *im = NULL;
@@ -392,7 +392,7 @@ static void grey_stays_grey(void **state)
 static void drops_metadata(void **state)
 {
     (void)state;
-    const struct prescale_rule rule = {9000, 2048, PRESCALE_JPEG, 95, true};
+    const struct prescale_rule rule = {9000, 2048, PRESCALE_JPEG, 95, true, false};
     for (enum image_type t = IMAGE_JPEG; t < IMAGE_AVIF; t++) {
         BLOB_ON_EXIT struct blob *in = sample_oriented(sample_blob(sample_pixels(320, 200, 3), t), t, 6);
         struct prescaled out = prescale(in, &rule);
@@ -406,10 +406,37 @@ static void drops_metadata(void **state)
     }
 }
 
+/* What a model does not take becomes what it does, however small it is. */
+static void converts_types(void **state)
+{
+    struct prescale_rule rule = usual;
+    rule.convert = true;
+    for (uint8_t bands = 3; bands <= 4; bands++) {
+        BLOB_ON_EXIT struct blob *in = sample_blob(sample_photo(97, 61, bands), IMAGE_AVIF);
+        struct prescaled out = prescale(in, &rule);
+        assert_int_equal(out.info.type, bands == 4 ? IMAGE_PNG : IMAGE_JPEG);
+        assert_int_equal(out.info.has_alpha, bands == 4);
+        assert_false(out.scaled);
+        assert_int_equal(out.info.width, 97);
+        blob_unref(out.image);
+    }
+    struct pixels p = sample_pixels(64, 48, 3);
+    PICTURE_ON_EXIT VipsImage *im = sample_view(&p), *cmyk = NULL;
+    pixels_release(&p);
+    VIPS_OK(vips_icc_transform(im, &cmyk, "cmyk", NULL));
+    BLOB_ON_EXIT struct blob *ink = sample_save(cmyk, IMAGE_JPEG);
+    assert_true(sample_info(ink).is_cmyk);
+    struct prescaled out = prescale(ink, &rule);
+    assert_false(sample_info(out.image).is_cmyk);
+    assert_false(out.scaled);
+    assert_quarters(out.image, 110);
+    blob_unref(out.image);
+}
+
 static void reports_damage(void **state)
 {
     (void)state;
-    const struct prescale_rule rule = {9000, 2048, PRESCALE_JPEG, 95, true};
+    const struct prescale_rule rule = {9000, 2048, PRESCALE_JPEG, 95, true, false};
     for (enum image_type t = IMAGE_JPEG; t <= IMAGE_PNG; t++) {
         BLOB_ON_EXIT struct blob *in = sample_blob(sample_photo(320, 200, 3), t);
         uint8_t *copy = mem_alloc(in->size);
@@ -440,7 +467,7 @@ int main(void)
         cmocka_unit_test(keeps_or_flattens_alpha), cmocka_unit_test(edges_of_alpha_stay_clean),
         cmocka_unit_test(converts_colours),        cmocka_unit_test(brings_depth_to_eight_bits),
         cmocka_unit_test(grey_stays_grey),         cmocka_unit_test(drops_metadata),
-        cmocka_unit_test(reports_damage),
+        cmocka_unit_test(converts_types),          cmocka_unit_test(reports_damage),
     };
-    return cmocka_run_group_tests(tests, sample_group_start, sample_group_stop);
+    return cmocka_run_group_tests(tests, imaging_group_start, sample_group_stop);
 }

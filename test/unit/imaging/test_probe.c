@@ -281,5 +281,5 @@ int main(void)
         cmocka_unit_test(refuses_too_many_passes),
         cmocka_unit_test(refuses_contradictions),
     };
-    return cmocka_run_group_tests(tests, sample_group_start, sample_group_stop);
+    return cmocka_run_group_tests(tests, imaging_group_start, sample_group_stop);
 }

@@ -88,5 +88,5 @@ int main(void)
         cmocka_unit_test(sixteen_bytes_are_enough), cmocka_unit_test(names_what_it_is_not),
         cmocka_unit_test(names_of_types),
     };
-    return cmocka_run_group_tests(tests, sample_group_start, sample_group_stop);
+    return cmocka_run_group_tests(tests, imaging_group_start, sample_group_stop);
 }

@@ -165,6 +165,51 @@ static void test_retry_after(void **state)
     rig_release(&rig);
 }
 
+struct other {
+    struct limiter_behind behind;
+    unsigned changes;
+};
+
+static void count_change(struct limiter_behind *b)
+{
+    CONTAINER_OF(b, struct other, behind)->changes++;
+}
+
+/* Somebody else says who gets a slot. */
+static void test_closed(void **state)
+{
+    struct rig rig;
+    rig_init(&rig, 2, 1);
+    struct other other = {.behind.changed = count_change};
+    struct asker a[4] = {0};
+    rig.l->behind = &other.behind;
+    limiter_close(rig.l);
+    assert_false(limiter_is_busy(rig.l));
+    for (unsigned i = 0; i < 3; i++) /* two may find a slot, and one may wait */
+        assert_int_equal(limiter_acquire(rig.l, &a[i].wait, slot_done), 0);
+    assert_int_equal(limiter_acquire(rig.l, &a[3].wait, slot_done), -ERR_QUEUE_FULL);
+    assert_true(limiter_is_busy(rig.l));
+    loop_turn(&rig.w.loop);
+    assert_int_equal(told, 0);
+    assert_int_equal(other.changes, 3);
+    assert_int_equal(limiter_let_in(rig.l, 1), 1);
+    loop_turn(&rig.w.loop);
+    assert_int_equal(a[0].done, 1);
+    limiter_release(rig.l);
+    loop_turn(&rig.w.loop);
+    assert_int_equal(told, 1); /* nothing is handed over */
+    rig.l->sharers = 3;
+    assert_int_equal(limiter_retry_after_s(rig.l, 10 * NS_PER_S), 45); /* three, two at once, for three */
+    op_cancel(&a[1].wait.op);
+    assert_int_equal(other.changes, 5);
+    limiter_open(rig.l);
+    loop_turn(&rig.w.loop);
+    assert_int_equal(a[2].done, 3);
+    assert_int_equal(rig.l->running, 1);
+    limiter_release(rig.l);
+    rig_release(&rig);
+}
+
 static void test_random_walk_keeps_the_invariants(void **state)
 {
     enum { ASKERS = 40, STEPS = 20000 };
@@ -211,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_cancelled_wait_frees_its_place),
         cmocka_unit_test(test_cancel_after_the_grant),
         cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_closed),
         cmocka_unit_test(test_random_walk_keeps_the_invariants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

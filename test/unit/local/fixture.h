@@ -12,12 +12,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "imaging_group.h"
 #include "scratch.h"
 
 #include "base/blob.h"
 #include "base/mem.h"
 #include "imaging/imaging.h"
 #include "tables/options.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = true }; /* what a picture looks like is seen without; here it takes minutes */
+#else
+enum { SANITIZED = false };
+#endif
 
 /* The root of the source tree; the caller frees. */
 static inline char *source_path(const char *name)
@@ -117,16 +124,4 @@ static inline int largest_difference(const struct pixels *a, const struct pixels
     for (size_t i = 0; i < bytes_of(a); i++)
         most = MAX(most, abs(a->data[i] - b->data[i]));
     return most;
-}
-
-static inline int start_imaging(void **state)
-{
-    struct error e;
-    return imaging_start(&e);
-}
-
-static inline int stop_imaging(void **state)
-{
-    imaging_stop();
-    return 0;
 }

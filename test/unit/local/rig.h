@@ -28,6 +28,14 @@ static inline void rig_init(struct rig *g, int64_t target_seconds)
     g->local = local_new(&g->opt, g->root);
 }
 
+/* From now on the networks are those of this folder. */
+static inline void rig_use_models(struct rig *g, const char *dir)
+{
+    g->opt.models_dir = dir;
+    local_free(g->local);
+    g->local = local_new(&g->opt, g->root);
+}
+
 static inline void rig_release(struct rig *g)
 {
     local_free(g->local);

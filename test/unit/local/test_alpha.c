@@ -74,5 +74,5 @@ int main(void)
         cmocka_unit_test(test_nothing_visible),
         cmocka_unit_test(test_join_fills_the_fourth_band),
     };
-    return cmocka_run_group_tests(tests, start_imaging, stop_imaging);
+    return cmocka_run_group_tests(tests, imaging_group_start, imaging_group_stop);
 }

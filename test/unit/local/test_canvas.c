@@ -167,5 +167,5 @@ int main(void)
         cmocka_unit_test(test_seams_are_gradual),
         cmocka_unit_test(test_values_are_clamped_and_rounded),
     };
-    return cmocka_run_group_tests(tests, start_imaging, stop_imaging);
+    return cmocka_run_group_tests(tests, imaging_group_start, imaging_group_stop);
 }

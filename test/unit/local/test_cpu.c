@@ -5,14 +5,14 @@
 static void test_flags_and_name(void **state)
 {
     struct cpu c;
-    cpu_parse_info(&c,
-                   "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 143\n"
-                   "model name\t: Some CPU @ 2 GHz\nflags\t\t: fpu sse avx512_bf16 xsave\nbugs\t\t: none\n");
+    cpu_parse_info(&c, "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel\t\t: 143\n"
+                       "model name\t: Some CPU @ 2 GHz\nflags\t\t: fpu sse amx_bf16 xsave\nbugs\t\t: none\n");
     assert_string_equal(c.name, "Some CPU @ 2 GHz");
     assert_true(c.bf16);
     cpu_parse_info(&c, "model name\t: X\nflags\t\t: fpu amx_bf16\n\nprocessor\t: 1\n");
     assert_true(c.bf16);
-    cpu_parse_info(&c, "model name\t: X\nflags\t\t: fpu avx512_bf16x xavx512_bf16\nother\t: avx512_bf16\n");
+    cpu_parse_info(&c,
+                   "model name\t: X\nflags\t\t: fpu amx_bf16x xamx_bf16 avx512_bf16\nother\t: amx_bf16\n");
     assert_false(c.bf16);
     cpu_parse_info(&c, "flags");
     assert_false(c.bf16);

@@ -19,7 +19,7 @@ static struct network *load_fast(struct engine *g, const char *cache_dir, unsign
 {
     FREE_ON_EXIT char *file = source_path("deps/models/realesr-animevideov3-x4.onnx");
     const struct network_spec spec = {
-        .file = file, .cache_dir = cache_dir, .threads = 2, .factor = 4, .width = width, .height = height};
+        .file = file, .cache_dir = cache_dir, .threads = 2, .width = width, .height = height};
     struct network *n;
     struct error e;
     if (network_load(g, &spec, &n, &e) < 0)
@@ -62,7 +62,7 @@ static void test_unreadable_networks(void **state)
     FREE_ON_EXIT char *path = mem_printf("%s/broken.onnx", dir);
     struct network *n = NULL;
     struct error e;
-    const struct network_spec spec = {.file = path, .threads = 1, .factor = 4};
+    const struct network_spec spec = {.file = path, .threads = 1};
     assert_int_equal(network_load(g, &spec, &n, &e), -ERR_PROVIDER_UNAVAILABLE);
     assert_non_null(strstr(e.reason, "broken.onnx"));
     write_file(path, "this is no network", 18);
@@ -90,22 +90,24 @@ static void test_sizes_and_cache(void **state)
     struct engine *g = open_engine();
     char *dir = scratch_new();
     float *in, first[OUT];
-    const float *out;
+    struct network_output out;
     struct error e;
     for (int round = 0; round < 4; round++) {
         bool fixed = round == 1;
         const char *cache = round == 0 ? NULL : round == 3 ? "/dev/null/folder" : dir;
         struct network *n = load_fast(g, cache, fixed ? W : 0, fixed ? H : 0);
         for (int again = 0; again < 2; again++) {
-            assert_int_equal(network_shape(n, W, H, &in, &out, &e), 0);
+            assert_int_equal(network_shape(n, W, H, &in, &e), 0);
             fill(in, 3 * W * H);
             assert_int_equal(network_run(n, &e), 0);
+            assert_int_equal(network_output(n, 0, &out, &e), 0);
+            assert_int_equal(out.count, OUT);
             if (round == 0 && again == 0)
-                memcpy(first, out, sizeof(first));
+                memcpy(first, out.data, sizeof(first));
             for (size_t i = 0; i < OUT; i++)
-                assert_true(fabsf(out[i] - first[i]) < 1e-3f);
+                assert_true(fabsf(out.data[i] - first[i]) < 1e-3f);
             if (!fixed) {
-                assert_int_equal(network_shape(n, 40, 8, &in, &out, &e), 0);
+                assert_int_equal(network_shape(n, 40, 8, &in, &e), 0);
                 fill(in, 3 * 40 * 8);
                 assert_int_equal(network_run(n, &e), 0);
             }
@@ -134,9 +136,8 @@ static void test_broken_cache(void **state)
     assert_int_equal(nftw(dir, truncate_one, 16, FTW_PHYS), 0);
     struct network *n = load_fast(g, dir, 0, 0);
     float *in;
-    const float *out;
     struct error e;
-    assert_int_equal(network_shape(n, 16, 16, &in, &out, &e), 0);
+    assert_int_equal(network_shape(n, 16, 16, &in, &e), 0);
     fill(in, 3 * 16 * 16);
     assert_int_equal(network_run(n, &e), 0);
     network_free(n);
@@ -150,17 +151,61 @@ static void test_colours(void **state)
     struct engine *g = open_engine();
     struct network *n = load_fast(g, NULL, 0, 0);
     float *in;
-    const float *out;
+    struct network_output out;
     struct error e;
-    assert_int_equal(network_shape(n, 32, 32, &in, &out, &e), 0);
+    assert_int_equal(network_shape(n, 32, 32, &in, &e), 0);
     static const float colour[] = {0.8f, 0.4f, 0.2f};
     for (size_t i = 0; i < 3 * 32 * 32; i++)
         in[i] = colour[i / (32 * 32)];
     assert_int_equal(network_run(n, &e), 0);
+    assert_int_equal(network_output(n, 0, &out, &e), 0);
     for (size_t plane = 0; plane < 3; plane++) {
-        float middle = out[plane * 128 * 128 + 64 * 128 + 64];
+        float middle = out.data[plane * 128 * 128 + 64 * 128 + 64];
         assert_true(fabsf(middle - colour[plane]) < 0.03f);
     }
+    network_free(n);
+    engine_close(g);
+}
+
+/* A network of interleaved input and two outputs; and what it has not. */
+static void test_other_shapes(void **state)
+{
+    struct engine *g = open_engine();
+    FREE_ON_EXIT char *file = source_path("deps/models/face-detection-short-range.tflite");
+    const struct network_spec spec = {.file = file, .threads = 2, .interleaved = true};
+    struct network *n;
+    struct network_output out = {0};
+    float *in;
+    struct error e;
+    assert_int_equal(network_load(g, &spec, &n, &e), 0);
+    assert_int_equal(network_shape(n, 128, 128, &in, &e), 0);
+    fill(in, 3 * 128 * 128);
+    assert_int_equal(network_run(n, &e), 0);
+    static const size_t counts[] = {896 * 16, 896};
+    for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
+        assert_int_equal(network_output(n, i, &out, &e), 0);
+        assert_int_equal(out.count, counts[i]);
+        for (size_t k = 0; k < out.count; k++)
+            assert_true(isfinite(out.data[k]));
+    }
+
+    /* A size that the file does not allow is an error, not a crash, and the network still works. */
+    int r = network_shape(n, 64, 64, &in, &e);
+    if (r == 0)
+        r = network_run(n, &e);
+    assert_int_equal(r, -ERR_INTERNAL);
+    assert_int_equal(network_shape(n, 128, 128, &in, &e), 0);
+    fill(in, 3 * 128 * 128);
+    assert_int_equal(network_run(n, &e), 0);
+    network_free(n);
+    engine_close(g);
+
+    g = open_engine();
+    n = load_fast(g, NULL, 0, 0);
+    assert_int_equal(network_shape(n, 16, 16, &in, &e), 0);
+    fill(in, 3 * 16 * 16);
+    assert_int_equal(network_run(n, &e), 0);
+    assert_int_equal(network_output(n, 1, &out, &e), -ERR_INTERNAL); /* it has one */
     network_free(n);
     engine_close(g);
 }
@@ -170,7 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing_runtime), cmocka_unit_test(test_unreadable_networks),
         cmocka_unit_test(test_sizes_and_cache), cmocka_unit_test(test_broken_cache),
-        cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_colours),         cmocka_unit_test(test_other_shapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

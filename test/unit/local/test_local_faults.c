@@ -75,9 +75,7 @@ static void test_wrong_and_missing_weights(void **state)
     struct rig g;
     rig_init(&g, 20);
     char *dir = scratch_new();
-    g.opt.models_dir = dir;
-    local_free(g.local);
-    g.local = local_new(&g.opt, g.root);
+    rig_use_models(&g, dir);
     FREE_ON_EXIT char *good = source_path("deps/models/realesr-animevideov3-x4.onnx");
     FREE_ON_EXIT char *path = mem_printf("%s/realesr-animevideov3-x4.onnx", dir);
     BLOB_ON_EXIT struct blob *image = upload(30, 30);
@@ -85,7 +83,7 @@ static void test_wrong_and_missing_weights(void **state)
     struct upscale_result result;
     struct error e;
 
-    assert_int_equal(local_available(g.local, &e), -ERR_PROVIDER_UNAVAILABLE);
+    assert_int_equal(local_available(g.local, MODEL_UPSCALE, &e), -ERR_PROVIDER_UNAVAILABLE);
     assert_non_null(strstr(e.reason, "make models"));
     assert_int_equal(row_of(g.local, MODEL_FAST).bytes, 0);
     assert_int_equal(run(&g, image, &req, &result, &e), -ERR_PROVIDER_UNAVAILABLE);
@@ -120,7 +118,7 @@ static void test_missing_runtime(void **state)
     struct upscale_request req = {.scale = 2, .quality = QUALITY_AUTO};
     struct upscale_result result;
     struct error e;
-    assert_int_equal(local_available(g.local, &e), -ERR_PROVIDER_UNAVAILABLE);
+    assert_int_equal(local_available(g.local, MODEL_UPSCALE, &e), -ERR_PROVIDER_UNAVAILABLE);
     assert_non_null(strstr(e.reason, ENGINE_LIBRARY));
     assert_int_equal(run(&g, image, &req, &result, &e), -ERR_PROVIDER_UNAVAILABLE);
     assert_non_null(strstr(e.reason, ENGINE_LIBRARY));
@@ -204,5 +202,5 @@ int main(void)
         cmocka_unit_test(test_broken_picture),
         cmocka_unit_test(test_looking_while_running),
     };
-    return cmocka_run_group_tests(tests, start_imaging, stop_imaging);
+    return cmocka_run_group_tests(tests, imaging_group_start, imaging_group_stop);
 }

@@ -12,13 +12,18 @@ static void test_rows_are_sane(void **state)
         assert_true(strlen(m->license) > 0 && strlen(m->use) > 0);
         assert_null(strpbrk(m->name, "\t\n /"));
         assert_int_equal(strncmp(m->file, m->name, strlen(m->name)), 0);
-        assert_true(m->factor == 4 && m->cost >= 1);
-        assert_int_equal(m->tile % TILE_STEP, 0);
-        assert_true(m->overlap >= TILE_BLEND && m->tile >= 4 * m->overlap);
+        if (m->kind != MODEL_UPSCALE) {
+            assert_true(m->side >= 128 && !m->upscale.rank && !m->upscale.factor);
+            continue;
+        }
+        assert_int_equal(m->side, 0);
+        assert_true(m->upscale.factor == 4 && m->upscale.cost >= 1);
+        assert_int_equal(m->upscale.tile % TILE_STEP, 0);
+        assert_true(m->upscale.overlap >= TILE_BLEND && m->upscale.tile >= 4 * m->upscale.overlap);
     }
-    assert_int_equal(models[MODEL_BEST].rank, 1);
-    assert_int_equal(models[MODEL_FAST].rank, 2);
-    assert_int_equal(models[MODEL_FAST].cost, 1);
+    assert_int_equal(models[MODEL_BEST].upscale.rank, 1);
+    assert_int_equal(models[MODEL_FAST].upscale.rank, 2);
+    assert_int_equal(models[MODEL_FAST].upscale.cost, 1);
 }
 
 /* The files that make models gives are the very ones. */

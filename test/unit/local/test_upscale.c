@@ -29,7 +29,7 @@ static struct pixels upscale(struct bench *b, enum model_id model, const struct 
 {
     struct upscale_run run = {.networks = &b->networks,
                               .model = model,
-                              .plan = tile_plan(in->width, in->height, tile, models[model].overlap),
+                              .plan = tile_plan(in->width, in->height, tile, models[model].upscale.overlap),
                               .scale = scale};
     struct pixels out;
     struct error e;
@@ -49,7 +49,7 @@ static void tiled_against_whole(enum model_id model, uint32_t width, uint32_t he
     bench_init(&b, PRECISION_F32);
     struct pixels photo = sample("samples/astronaut.jpg"), in = crop(&photo, 130, 20, width, height);
     struct pixels whole = upscale(&b, model, &in, 4, 512), tiled = upscale(&b, model, &in, 4, tile);
-    struct tile_plan plan = tile_plan(width, height, tile, models[model].overlap);
+    struct tile_plan plan = tile_plan(width, height, tile, models[model].upscale.overlap);
     assert_int_equal(tile_count(&plan), tiles);
     double db = psnr(&tiled, &whole);
     print_message("%s, %u × %u in %u tiles of %u × %u: %.1f dB to the whole, at most %d apart\n",
@@ -95,7 +95,7 @@ static void quality(enum model_id model, double least_db)
     struct bench b;
     bench_init(&b, PRECISION_AUTO);
     struct pixels photo = sample("samples/astronaut.jpg"), small = resized(&photo, 128, 128);
-    struct pixels large = upscale(&b, model, &small, 4, models[model].tile),
+    struct pixels large = upscale(&b, model, &small, 4, models[model].upscale.tile),
                   plain = resized(&small, 512, 512);
     struct pixels back = resized(&large, 128, 128);
     double db = psnr(&back, &small);
@@ -194,5 +194,5 @@ int main(void)
         cmocka_unit_test(test_precisions_agree),  cmocka_unit_test(test_smaller_scales),
         cmocka_unit_test(test_runs_repeat),
     };
-    return cmocka_run_group_tests(tests, start_imaging, stop_imaging);
+    return cmocka_run_group_tests(tests, imaging_group_start, imaging_group_stop);
 }

@@ -10,7 +10,8 @@
 
 #define PNG64 "iVBORw0KGgoAAAANSUhEUg==" /* a PNG's first 16 bytes */
 
-static const struct output_limits limits = {.items_max = OUTPUT_ITEMS_MAX, .bytes_max = 10000};
+static const struct output_limits limits = {
+    .items_max = OUTPUT_ITEMS_MAX, .bytes_max = 10000, .total_max = 10000};
 
 static int try_walk(const char *text, const struct output_limits *l, struct output_list *ret, struct error *e)
 {
@@ -66,7 +67,7 @@ static void test_shapes(void **state)
 
 static void test_concatenate(void **state)
 {
-    struct output_limits l = {.items_max = 1, .bytes_max = 100, .concatenate = true};
+    struct output_limits l = {.items_max = 1, .bytes_max = 100, .total_max = 100, .concatenate = true};
     struct output_list list;
     struct error e;
     assert_int_equal(try_walk("[\"see \",\"https://h\",[\"/a\"],\" data:,x\"]", &l, &list, &e), 0);
@@ -119,11 +120,19 @@ static void test_caps(void **state)
     assert_int_equal(list.left_out, 300 - OUTPUT_ITEMS_MAX);
     assert_string_equal(list.item[63].text, "https://h/63");
     output_list_release(&list);
-    struct output_limits small = {.items_max = 3, .bytes_max = 31};
+    struct output_limits small = {.items_max = 3, .bytes_max = 32, .total_max = 31};
     static const char *const two = "[\"data:;base64," PNG64 "\",\"data:;base64," PNG64 "\"]";
     assert_int_equal(try_walk(two, &small, &list, &e), -ERR_UPSTREAM);
-    small.bytes_max = 32;
+    small.total_max = 32;
     assert_int_equal(try_walk(two, &small, &list, &e), 0);
+    output_list_release(&list);
+    small.bytes_max = 15; /* one of them */
+    assert_int_equal(try_walk(two, &small, &list, &e), -ERR_UPSTREAM);
+    small.bytes_max = 16;
+    assert_int_equal(try_walk(two, &small, &list, &e), 0);
+    output_list_release(&list);
+    small.total_max = 4; /* only where there are several */
+    assert_int_equal(try_walk("\"data:;base64," PNG64 "\"", &small, &list, &e), 0);
     output_list_release(&list);
     small.bytes_max = 4;
     assert_int_equal(try_walk("[\"abc\",\"de\"]", &small, &list, &e), -ERR_UPSTREAM);

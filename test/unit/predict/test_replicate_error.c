@@ -90,37 +90,39 @@ static void test_masked(void **state) /* case 7 */
     assert_int_equal(read_create(403, "").advice, REPLICATE_BREAK);
 }
 
-static void check_invalid(const char *body, const char *field, const char *reason)
+static void check_invalid(const char *body, const char *field, const char *reason,
+                          enum replicate_refusal refusal)
 {
     struct replicate_problem p = read_create(422, body);
     assert_int_equal(p.advice, REPLICATE_STOP);
     assert_int_equal(p.err.code, ERR_VALIDATION);
     assert_string_equal(p.err.field, field);
     assert_string_equal(p.err.reason, reason);
+    assert_int_equal(p.refusal, refusal);
 }
 
 static void test_invalid_input(void **state) /* case 8 */
 {
-#define SAID "The model refused the input: "
     check_invalid("{\"title\":\"Input validation failed\",\"status\":422,\"detail\":\"- input: prompt is "
                   "required\\n\",\"invalid_fields\":[{\"type\":\"required\",\"field\":\"input\","
                   "\"description\":\"prompt is required\"}]}",
-                  "prompt", SAID "prompt is required");
+                  "prompt", "prompt is required", REPLICATE_REFUSAL_SHAPE);
     check_invalid("{\"detail\":\"x\",\"invalid_fields\":[{\"type\":\"number_lte\",\"field\":"
                   "\"input.num_inference_steps\",\"description\":\"Must be less than or equal to 4\"}]}",
-                  "num_inference_steps", SAID "Must be less than or equal to 4");
+                  "num_inference_steps", "Must be less than or equal to 4", REPLICATE_REFUSAL_VALUE);
     check_invalid("{\"invalid_fields\":[{\"field\":\"\",\"description\":\"Additional property x\"}]}", "",
-                  SAID "Additional property x");
-    check_invalid("{\"detail\":\"- input: prompt is required\\n\"}", "", SAID "input: prompt is required");
+                  "Additional property x", REPLICATE_REFUSAL_SHAPE);
+    check_invalid("{\"detail\":\"- input: prompt is required\\n\"}", "", "input: prompt is required",
+                  REPLICATE_REFUSAL_SHAPE);
     check_invalid("{\"detail\":[{\"loc\":[\"body\",\"input\",\"scale\"],\"msg\":\"field required\","
                   "\"type\":\"value_error.missing\"}]}",
-                  "scale", SAID "field required");
-    check_invalid("{\"detail\":[{\"loc\":[],\"msg\":5}]}", "", "The model refused the input");
-    check_invalid("{\"detail\":[]}", "", "The model refused the input");
+                  "scale", "field required", REPLICATE_REFUSAL_SHAPE);
+    check_invalid("{\"detail\":[{\"loc\":[],\"msg\":5}]}", "", "", REPLICATE_REFUSAL_SHAPE);
+    check_invalid("{\"detail\":[]}", "", "", REPLICATE_REFUSAL_SHAPE);
     check_invalid("{\"id\":\"a\",\"status\":\"failed\",\"error\":\"no face tok-1234567\"}", "",
-                  SAID "no face ***********");
-    check_invalid("", "", "The model refused the input");
-    check_invalid("[1]", "", "The model refused the input");
+                  "no face ***********", REPLICATE_REFUSAL_RUN);
+    check_invalid("", "", "", REPLICATE_REFUSAL_SHAPE);
+    check_invalid("[1]", "", "", REPLICATE_REFUSAL_SHAPE);
 }
 
 static void test_no_such_model(void **state) /* case 9 */

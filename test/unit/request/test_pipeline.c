@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "imaging/imaging.h"
+#include "imaging_group.h"
 #include "metrics/metrics.h"
 #include "scratch.h"
 #include "sim_script.h"
@@ -53,15 +53,15 @@ static struct request *request(struct sim *sim, unsigned picture)
     memset(&seen, 0, sizeof(seen));
     struct request *req =
         request_new(&sim->svc, &features[FEATURE_CLARITY], "an-id", &looker, NULL, sim->now_ns);
-    req->receive.body = body_new(sim->svc.spool, 0);
+    req->receive.body[0] = body_new(sim->svc.spool, 0);
     const struct blob *b = sim->picture[picture];
-    assert_int_equal(body_append(req->receive.body, b->data, b->size, &e), 0);
+    assert_int_equal(body_append(req->receive.body[0], b->data, b->size, &e), 0);
     return req;
 }
 
 static void body_is_complete(struct request *req)
 {
-    body_finish(req->receive.body);
+    body_finish(req->receive.body[0]);
     req->receive.complete = true;
 }
 
@@ -119,7 +119,7 @@ static void test_missing_and_empty_picture(void **state)
     assert_string_equal(seen.reason, "The file is empty");
     finish(&sim);
     req = request(&sim, SIM_EMPTY_PICTURE);
-    body_unref(TAKE(req->receive.body));
+    body_unref(TAKE(req->receive.body[0]));
     req->receive.complete = true;
     request_start(req);
     assert_int_equal(seen.error, ERR_VALIDATION);
@@ -177,9 +177,6 @@ static void test_cancel_for_a_reason_of_ours(void **state)
 
 int main(void)
 {
-    struct error e;
-    if (imaging_start(&e) < 0)
-        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_table_is_whole),
         cmocka_unit_test(test_stage_times),
@@ -189,7 +186,5 @@ int main(void)
         cmocka_unit_test(test_failure_without_a_reason_is_ours),
         cmocka_unit_test(test_cancel_for_a_reason_of_ours),
     };
-    int r = cmocka_run_group_tests(tests, NULL, NULL);
-    imaging_stop();
-    return r;
+    return cmocka_run_group_tests(tests, imaging_group_start, imaging_group_stop);
 }

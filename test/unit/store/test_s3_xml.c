@@ -36,8 +36,8 @@ static void check_refused(const char *xml, const char *why)
 {
     struct s3_xml_list list = {.count = 77};
     struct error e = {0};
-    assert_int_equal(read_bytes(xml, strlen(xml), &list, &e), -ERR_UPSTREAM);
-    assert_int_equal(e.code, ERR_UPSTREAM);
+    assert_int_equal(read_bytes(xml, strlen(xml), &list, &e), -ERR_STORAGE_FAILED);
+    assert_int_equal(e.code, ERR_STORAGE_FAILED);
     if (!strstr(e.reason, why))
         fail_msg("%s, not: %s", e.reason, why);
     assert_int_equal(list.count, 77); /* untouched */
@@ -81,10 +81,10 @@ static void test_cut_page(void **state)
     struct error e;
     size_t whole = strlen(page) - 1; /* the line end is not needed */
     for (size_t size = 0; size < whole; size++)
-        assert_int_equal(read_bytes(page, size, &list, &e), -ERR_UPSTREAM);
+        assert_int_equal(read_bytes(page, size, &list, &e), -ERR_STORAGE_FAILED);
     assert_int_equal(read_bytes(page, whole, &list, &e), 0);
     s3_xml_list_release(&list);
-    assert_int_equal(s3_xml_read_list(NULL, 0, &list, &e), -ERR_UPSTREAM);
+    assert_int_equal(s3_xml_read_list(NULL, 0, &list, &e), -ERR_STORAGE_FAILED);
 }
 
 static void test_empty_pages(void **state)
@@ -125,6 +125,33 @@ static void test_text(void **state)
         "<ListBucketResult a='>' b=\"</x>'\"><Contents ><Key x='\"'>k</Key ><Size>1</Size\n></Contents>" END,
         "k");
     check_key(ROOT "<Contents><Other/><Key>k</Key><Other a=\"b\"/><Size>01</Size></Contents>" END, "k");
+}
+
+#define URL "<EncodingType>url</EncodingType>"
+
+/* Keys as they come with encoding-type=url; the word may stand behind them. */
+static void test_encoded_keys(void **state)
+{
+    check_key(ROOT URL OBJECT("a+b%2Fc%2b%C3%a9%25") END, "a b/c+\u00e9%");
+    check_key(ROOT OBJECT("a+b%2Fc") URL END, "a b/c");
+    check_key(ROOT OBJECT("%01%0a") URL END, "\x01\n"); /* what XML itself cannot say */
+    check_key(ROOT OBJECT("a+b%2Fc") END, "a+b%2Fc");
+    check_key(ROOT "<EncodingType/>" OBJECT("a+b") END, "a+b");
+    static const char *const bad[] = {"%", "a%2", "%zz", "%00", "%ff", "%-1"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        FREE_ON_EXIT char *xml =
+            mem_printf(ROOT URL "<Contents><Key>%s</Key><Size>1</Size></Contents>" END, bad[i]);
+        check_refused(xml, "not encoded");
+    }
+    check_refused(ROOT "<EncodingType>base64</EncodingType>" END, "EncodingType");
+    char longest[3 * S3_XML_KEY_MAX + 1];
+    for (size_t i = 0; i < S3_XML_KEY_MAX; i++)
+        memcpy(longest + 3 * i, "%61", 4);
+    FREE_ON_EXIT char *fits =
+        mem_printf(ROOT URL "<Contents><Key>%s</Key><Size>1</Size></Contents>" END, longest);
+    struct s3_xml_list list = read_list(fits);
+    assert_int_equal(strlen(list.object[0].key), S3_XML_KEY_MAX);
+    s3_xml_list_release(&list);
 }
 
 static void test_malformed(void **state)
@@ -172,7 +199,7 @@ static void test_malformed(void **state)
     struct s3_xml_list list;
     struct error e;
     static const char nul[] = ROOT OBJECT("a\0b") END;
-    assert_int_equal(read_bytes(nul, sizeof(nul) - 1, &list, &e), -ERR_UPSTREAM);
+    assert_int_equal(read_bytes(nul, sizeof(nul) - 1, &list, &e), -ERR_STORAGE_FAILED);
 }
 
 static void test_wrong_content(void **state)
@@ -297,7 +324,7 @@ static void test_most_objects(void **state)
     s3_xml_list_release(&list);
     buf_puts(&b, " ");
     assert_false(b.failed);
-    assert_int_equal(s3_xml_read_list(b.data, b.len, &list, &e), -ERR_UPSTREAM);
+    assert_int_equal(s3_xml_read_list(b.data, b.len, &list, &e), -ERR_STORAGE_FAILED);
 }
 
 /* ---- Error ---- */
@@ -342,7 +369,7 @@ static void test_no_error(void **state)
                                        "{\"Code\":\"x\"}"};
     for (size_t i = 0; i < ARRAY_LEN(none); i++) {
         struct s3_xml_error e = {.code = "as it was"};
-        assert_int_equal(s3_xml_read_error(none[i], strlen(none[i]), &e), -ERR_UPSTREAM);
+        assert_int_equal(s3_xml_read_error(none[i], strlen(none[i]), &e), -ERR_STORAGE_FAILED);
         assert_string_equal(e.code, "as it was");
     }
 }
@@ -350,12 +377,13 @@ static void test_no_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page),        cmocka_unit_test(test_cut_page),
-        cmocka_unit_test(test_empty_pages), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_malformed),   cmocka_unit_test(test_wrong_content),
-        cmocka_unit_test(test_times),       cmocka_unit_test(test_longest_texts),
-        cmocka_unit_test(test_depth),       cmocka_unit_test(test_most_objects),
-        cmocka_unit_test(test_error),       cmocka_unit_test(test_no_error),
+        cmocka_unit_test(test_page),          cmocka_unit_test(test_cut_page),
+        cmocka_unit_test(test_empty_pages),   cmocka_unit_test(test_text),
+        cmocka_unit_test(test_encoded_keys),  cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_wrong_content), cmocka_unit_test(test_times),
+        cmocka_unit_test(test_longest_texts), cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_most_objects),  cmocka_unit_test(test_error),
+        cmocka_unit_test(test_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

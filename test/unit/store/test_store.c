@@ -2,6 +2,7 @@
 
 #include "contract/store_contract.h"
 #include "scratch.h"
+#include "store/store.h"
 
 static void test_key_make(void **state)
 {

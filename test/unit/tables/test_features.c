@@ -39,8 +39,8 @@ static void refuses(enum feature_id id, const char *name, const char *value, con
     int r = params_set(&g.params, &g.arena, name, value, &g.err);
     if (r == 0)
         print_error("%s=%s was accepted\n", name, value);
-    assert_int_equal(r, -ERR_VALIDATION);
-    assert_int_equal(g.err.code, ERR_VALIDATION);
+    assert_int_equal(r, -(int)features[id].refusal);
+    assert_int_equal(g.err.code, features[id].refusal);
     assert_string_equal(g.err.field, field);
     if (!strstr(g.err.reason, why))
         print_error("%s=%s: \"%s\" does not say \"%s\"\n", name, value, g.err.reason, why);
@@ -54,7 +54,10 @@ static void test_lookup(void **state)
     assert_ptr_equal(feature_by_route("/api/clarity"), &features[FEATURE_CLARITY]);
     assert_ptr_equal(feature_by_route("/api/enhance"), &features[FEATURE_ENHANCE]);
     assert_ptr_equal(feature_by_route("/api/ai-beautify"), &features[FEATURE_BEAUTIFY]);
-    assert_null(feature_by_route("/api/clarity/"));
+    assert_ptr_equal(feature_by_route("/api/clarity/"), &features[FEATURE_CLARITY]);
+    assert_null(feature_by_route("/api/clarity//"));
+    assert_null(feature_by_route("/api/clarityy"));
+    assert_null(feature_by_route("/"));
     assert_null(feature_by_route("/api"));
     assert_null(feature_by_route(""));
     assert_ptr_equal(feature_by_command("beautify"), &features[FEATURE_BEAUTIFY]);
@@ -91,9 +94,57 @@ static void test_defaults_are_canonical(void **state)
         const struct param_row *row = feature_params(&features[id], &count);
         for (size_t i = 0; i < count; i++) {
             assert_int_equal(row[i].feature, id);
-            accepts((enum feature_id)id, row[i].name, row[i].initial, row[i].initial);
+            if (row[i].initial)
+                accepts((enum feature_id)id, row[i].name, row[i].initial, row[i].initial);
         }
     }
+}
+
+/* On the command line a key's prefix tells a result from what a step of the work stores. */
+static void test_steps_have_prefixes_of_their_own(void **state)
+{
+    unsigned steps = 0;
+    for (unsigned id = 0; id < FEATURE_COUNT; id++) {
+        if (features[id].step == FEATURE_NONE)
+            continue;
+        steps++;
+        assert_string_not_equal(features[id].prefix, features[features[id].step].prefix);
+    }
+    assert_true(steps > 0);
+}
+
+/* A picture that only a parameter's value asks for says what that is without it, or no command could tell. */
+static void test_pictures_that_may_be_missing(void **state)
+{
+    for (unsigned id = 0; id < FEATURE_COUNT; id++) {
+        size_t count;
+        const struct image_row *row = feature_images(&features[id], &count);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(row[i].when == NULL, row[i].without == NULL);
+            if (!row[i].when)
+                continue;
+            struct given g = begin((enum feature_id)id);
+            size_t name = strcspn(row[i].without, "=");
+            char *param = arena_strndup(&g.arena, row[i].without, name);
+            assert_int_equal(strncmp(row[i].when, row[i].without, name + 1), 0);
+            assert_int_equal(params_set(&g.params, &g.arena, param, row[i].without + name + 1, &g.err), 0);
+            assert_false(params_match(&g.params, row[i].when));
+            arena_release(&g.arena);
+        }
+    }
+}
+
+static void test_choices_for_people(void **state)
+{
+    size_t count;
+    const struct param_row *row = feature_params(&features[FEATURE_RELIGHT], &count);
+    char words[64], cut[8];
+    while (strcmp(row->name, "output_format") != 0)
+        row++;
+    param_choices(row, words, sizeof(words));
+    assert_string_equal(words, "webp, jpg, jpeg, png");
+    param_choices(row, cut, sizeof(cut));
+    assert_string_equal(cut, "webp, j");
 }
 
 static void test_max_side(void **state)
@@ -108,10 +159,18 @@ static void test_choices(void **state)
 {
     accepts(FEATURE_CLARITY, "scale", "2", "2");
     accepts(FEATURE_CLARITY, "scale", "4", "4");
-    static const char *const bad[] = {"",   "3",   "24",  "2|4", "|",  "02",  "2.0", " 2",
+    static const char *const bad[] = {"3",  "24",  "2|4", "|",   "02", "2.5", "2.",  " 2",  ".0",
                                       "2 ", "abc", "NaN", "1e9", "-1", "4=2", "2=4", "\xff"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         refuses(FEATURE_CLARITY, "scale", bad[i], "scale", "is not one of 2, 4");
+    accepts(FEATURE_CLARITY, "scale", "", "2"); /* a form's empty box */
+    accepts(FEATURE_CLARITY, "scale", "4.0", "4");
+    accepts(FEATURE_UPSCALE, "version", "", "v1.4");
+    accepts(FEATURE_UPSCALE, "scale", "4.00", "4");
+    accepts(FEATURE_RELIGHT, "light_source", "", "None");
+    accepts(FEATURE_RELIGHT, "output_format", "", "webp");
+    accepts(FEATURE_RELIGHT, "output_quality", "0", "0");
+    refuses(FEATURE_STYLE, "style", "", "style", "is not one of"); /* it has no default */
     accepts(FEATURE_CLARITY, "quality", "best", "best");
     accepts(FEATURE_CLARITY, "quality", "", ""); /* the server's choice, which is the default */
     refuses(FEATURE_CLARITY, "quality", "Best", "quality", "is not one of auto, fast, best");
@@ -126,7 +185,7 @@ static void test_renamed_choices(void **state)
     refuses(FEATURE_ENHANCE, "model", "nightmareai/real-esrgan=real-esrgan", "model", "is not one of");
     refuses(FEATURE_ENHANCE, "model", "nightmareai", "model",
             "is not one of real-esrgan, nightmareai/real-esrgan");
-    refuses(FEATURE_ENHANCE, "model", "", "model", "is not one of");
+    accepts(FEATURE_ENHANCE, "model", "", "real-esrgan");
 }
 
 static void test_integers(void **state)
@@ -135,8 +194,8 @@ static void test_integers(void **state)
     accepts(FEATURE_BEAUTIFY, "scale", "3", "3");
     accepts(FEATURE_BEAUTIFY, "scale", "4", "4");
     accepts(FEATURE_BEAUTIFY, "scale", "003", "3");
-    static const char *const bad[] = {"",
-                                      "1",
+    accepts(FEATURE_BEAUTIFY, "scale", "3.0", "3");
+    static const char *const bad[] = {"1",
                                       "5",
                                       "-1",
                                       "-",
@@ -144,7 +203,7 @@ static void test_integers(void **state)
                                       "+3",
                                       " 3",
                                       "3 ",
-                                      "3.0",
+                                      "3.5",
                                       "0x3",
                                       "3e0",
                                       "1e9",
@@ -158,6 +217,70 @@ static void test_integers(void **state)
                                       "-99999999999999999999"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         refuses(FEATURE_BEAUTIFY, "scale", bad[i], "scale", "is not a whole number from 2 to 4");
+    accepts(FEATURE_BEAUTIFY, "scale", "", "2"); /* a form's empty box */
+}
+
+static void test_numbers(void **state)
+{
+    accepts(FEATURE_RELIGHT, "cfg", "2", "2");
+    accepts(FEATURE_RELIGHT, "cfg", "02.50", "2.5");
+    accepts(FEATURE_RELIGHT, "cfg", "32.0", "32");
+    accepts(FEATURE_RELIGHT, "cfg", "", "2");
+    static const char *const bad[] = {"0.9", "32.1", "-2", "1e1", "nan", "inf", "2,5", "2.5.1", "0x2", "."};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        refuses(FEATURE_RELIGHT, "cfg", bad[i], "cfg", "");
+    accepts(FEATURE_RELIGHT, "width", "1024", "1024");
+    refuses(FEATURE_RELIGHT, "width", "1000", "width", "in steps of 64");
+    accepts(FEATURE_UPSCALE, "scale", "4", "4");
+    accepts(FEATURE_UPSCALE, "scale", "3", "2"); /* anything else counts as 2 */
+    accepts(FEATURE_UPSCALE, "scale", "much", "2");
+    accepts(FEATURE_RELIGHT, "seed", "", "");
+    accepts(FEATURE_RELIGHT, "seed", "7", "7");
+}
+
+static void test_texts(void **state)
+{
+    accepts(FEATURE_RELIGHT, "prompt", "Ánh nắng\n\"chiều\"", "Ánh nắng\n\"chiều\"");
+    refuses(FEATURE_RELIGHT, "prompt", "", "prompt", "at least 1");
+    refuses(FEATURE_RELIGHT, "prompt", "  \n", "prompt", "at least 1");
+    refuses(FEATURE_RELIGHT, "prompt", "a\x01", "prompt", "control");
+    refuses(FEATURE_RELIGHT, "prompt", "a\xff", "prompt", "UTF-8");
+    char longest[1002];
+    memset(longest, 'x', sizeof(longest));
+    longest[1001] = '\0';
+    refuses(FEATURE_RELIGHT, "prompt", longest, "prompt", "at most 1000");
+    longest[1000] = '\0';
+    accepts(FEATURE_RELIGHT, "prompt", longest, longest);
+}
+
+/* What must be given, is; texts that look like the next parameter are not; prefixes hold values. */
+static void test_the_rest_of_a_feature(void **state)
+{
+    struct given g = begin(FEATURE_RELIGHT), other = begin(FEATURE_RELIGHT);
+    assert_int_equal(params_check(&g.params, &g.err), -ERR_PROCESSING);
+    assert_string_equal(g.err.field, "prompt");
+    assert_false(params_keep(&g.params));
+    assert_int_equal(params_set(&g.params, &g.arena, "prompt", "a;appended_prompt=b", &g.err), 0);
+    assert_int_equal(params_set(&g.params, &g.arena, "appended_prompt", "c", &g.err), 0);
+    assert_int_equal(params_set(&g.params, &g.arena, "seed", "7", &g.err), 0);
+    assert_int_equal(params_check(&g.params, &g.err), 0);
+    assert_true(params_keep(&g.params));
+    assert_int_equal(params_set(&other.params, &other.arena, "prompt", "a", &other.err), 0);
+    assert_int_equal(
+        params_set(&other.params, &other.arena, "appended_prompt", "b;appended_prompt=c", &other.err), 0);
+    assert_int_equal(params_set(&other.params, &other.arena, "seed", "7", &other.err), 0);
+    assert_string_not_equal(params_canonical(&g.params, &g.arena),
+                            params_canonical(&other.params, &other.arena));
+    assert_string_equal(params_prefix(&g.params, &g.arena), "portraits/iclight");
+    arena_release(&g.arena);
+    arena_release(&other.arena);
+    g = begin(FEATURE_UPSCALE);
+    assert_string_equal(params_prefix(&g.params, &g.arena), "gfpgan/s2-v1.4");
+    arena_release(&g.arena);
+    g = begin(FEATURE_REPLACE_BG);
+    assert_true(params_match(&g.params, "mode=replace") && !params_match(&g.params, "mode=remove"));
+    assert_null(strstr(params_canonical(&g.params, &g.arena), "signTtl")); /* it changes links only */
+    arena_release(&g.arena);
 }
 
 static void test_booleans(void **state)
@@ -178,7 +301,7 @@ static void test_other_names(void **state)
     accepts(FEATURE_ENHANCE, "face_enhance", "on", "true");
     accepts(FEATURE_ENHANCE, "faceEnhance", "on", "true");
     refuses(FEATURE_ENHANCE, "faceEnhance", "maybe", "face_enhance", "is not true or false");
-    refuses(FEATURE_CLARITY, "face_enhance", "on", "face_enhance", "no such field");
+    refuses(FEATURE_CLARITY, "face_enhance", "on", "face_enhance", "is \"faceEnhance\" meant");
     struct given g = begin(FEATURE_ENHANCE);
     assert_int_equal(params_set(&g.params, &g.arena, "faceEnhance", "1", &g.err), 0);
     assert_true(params_bool(&g.params, "face_enhance")); /* the same parameter by either name */
@@ -186,13 +309,31 @@ static void test_other_names(void **state)
     arena_release(&g.arena);
 }
 
+/* Passed over: nothing changes. */
+static void ignores(enum feature_id id, const char *name)
+{
+    struct given g = begin(id);
+    char *before = params_canonical(&g.params, &g.arena);
+    assert_int_equal(params_set(&g.params, &g.arena, name, "2", &g.err), 0);
+    assert_string_equal(params_canonical(&g.params, &g.arena), before);
+    arena_release(&g.arena);
+}
+
 static void test_unknown_names(void **state)
 {
-    refuses(FEATURE_CLARITY, "model", "real-esrgan", "model", "takes image, scale, faceEnhance, quality");
-    refuses(FEATURE_BEAUTIFY, "faceEnhance", "1", "faceEnhance", "takes image, scale, quality");
-    refuses(FEATURE_BEAUTIFY, "Scale", "2", "Scale", "no such field");
-    refuses(FEATURE_BEAUTIFY, "", "2", "", "no such field");
-    refuses(FEATURE_BEAUTIFY, "sc\xff\nle", "2", "sc??le", "no such field");
+    static const char *const others[] = {"userId",     "",  "model", "faceEnhance",
+                                         "sc\xff\nle", "x", "s",     "escalate"};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        ignores(FEATURE_BEAUTIFY, others[i]);
+    static const char *const slips[] = {"Scale", "scal", "scalee", "sclae", "sale", "scape", "s_cale"};
+    for (size_t i = 0; i < ARRAY_LEN(slips); i++)
+        refuses(FEATURE_BEAUTIFY, slips[i], "2", slips[i], "no such field here; is \"scale\" meant");
+    refuses(FEATURE_BEAUTIFY, "image_ur", "2", "image_ur", "\"image_url\"");
+    refuses(FEATURE_BEAUTIFY, "images", "2", "images", "\"image\"");
+    refuses(FEATURE_BEAUTIFY, "image", "data:", "image", "\"image_url\"");
+    refuses(FEATURE_REPLACE_BG, "imageUrl", "2", "imageUrl", "\"fg_url\"");
+    ignores(FEATURE_REPLACE_BG, "bug"); /* too short to tell */
+    refuses(FEATURE_REPLACE_BG, "BG", "2", "BG", "\"bg\"");
 }
 
 static void test_reading(void **state)
@@ -239,16 +380,34 @@ static void test_canonical(void **state)
     arena_release(&a);
 }
 
+static void knows_what_a_model_reads(void **state)
+{
+    const struct feature *f = &features[FEATURE_STYLE];
+    assert_true(feature_takes(f, "jpg"));
+    assert_true(feature_takes(f, "webp"));
+    assert_false(feature_takes(f, "avif"));
+    assert_false(feature_takes(f, "jp"));
+    assert_false(feature_takes(f, ""));
+    assert_false(feature_takes(&features[FEATURE_REPLACE_BG], "jpg")); /* it runs none */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knows_what_a_model_reads),
         cmocka_unit_test(test_lookup),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_defaults_are_canonical),
+        cmocka_unit_test(test_steps_have_prefixes_of_their_own),
+        cmocka_unit_test(test_pictures_that_may_be_missing),
+        cmocka_unit_test(test_choices_for_people),
         cmocka_unit_test(test_max_side),
         cmocka_unit_test(test_choices),
         cmocka_unit_test(test_renamed_choices),
         cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_the_rest_of_a_feature),
         cmocka_unit_test(test_booleans),
         cmocka_unit_test(test_other_names),
         cmocka_unit_test(test_unknown_names),

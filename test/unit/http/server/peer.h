@@ -156,3 +156,20 @@ static UNUSED void expect_quiet(void)
     fail_msg("%d begun, %d closed, %u connections", atomic_load(&echo.begun), atomic_load(&echo.closed),
              http_connections(echo.http));
 }
+
+/* ---- a server for each test ---- */
+
+static UNUSED int set_up(void **state)
+{
+    echo_defaults();
+    echo_start(0);
+    return 0;
+}
+
+static UNUSED int tear_down(void **state)
+{
+    expect_quiet();
+    echo_stop();
+    assert_int_equal(blob_live_count(), 0);
+    return 0;
+}

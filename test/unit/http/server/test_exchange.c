@@ -3,21 +3,6 @@
 
 #include "peer.h"
 
-static int set_up(void **state)
-{
-    echo_defaults();
-    echo_start(0);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    expect_quiet();
-    echo_stop();
-    assert_int_equal(blob_live_count(), 0);
-    return 0;
-}
-
 static bool send_zeros(int fd, size_t size)
 {
     static const char zeros[65536];

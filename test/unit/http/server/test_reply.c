@@ -73,6 +73,20 @@ static void test_validation_without_field(void **state)
     reply_free(r);
 }
 
+/* Whoever is told to come back is told when, and whoever needs a key is told of which kind. */
+static void test_headers_that_errors_owe(void **state)
+{
+    for (enum err code = ERR_NONE + 1; code < ERR_COUNT; code++) {
+        struct error e = {0};
+        error_set(&e, code, "%s", "");
+        struct reply *r = reply_error(NULL, NULL, &e);
+        int status = err_row(code)->status;
+        assert_int_equal(header(r, "Retry-After") != NULL, status == 429 || status == 503);
+        assert_int_equal(header(r, "WWW-Authenticate") != NULL, status == 401);
+        reply_free(r);
+    }
+}
+
 static void test_other_errors(void **state)
 {
     for (enum err code = ERR_NONE + 1; code < ERR_COUNT; code++) {
@@ -172,6 +186,8 @@ static void test_cors(void **state)
     assert_false(cors_allows("https://a.example", "https://a.example.evil.example"));
     assert_false(cors_allows("https://a.example.org", "https://a.example"));
     assert_false(cors_allows("https://a.example", ""));
+    assert_true(cors_allows("https://a.example/, https://b.example/", "https://a.example"));
+    assert_false(cors_allows("/", ""));
 
     struct reply *r = reply_new(204);
     struct reply_about about = {.request_id = "r", .cors_origins = "", .origin = "https://a.example"};
@@ -206,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_validation_error),
         cmocka_unit_test(test_validation_without_field),
         cmocka_unit_test(test_other_errors),
+        cmocka_unit_test(test_headers_that_errors_owe),
         cmocka_unit_test(test_what_clients_send_stays_json),
         cmocka_unit_test(test_headers_cannot_be_injected),
         cmocka_unit_test(test_wire),

@@ -1,0 +1,81 @@
+#include "app_ready.h"
+
+#include "app_history.h"
+#include "base/clock.h"
+#include "version.h"
+
+/* The check writes a file: probes that come often get what the last one said. */
+static bool store_works(struct app_ready *r, struct store *store)
+{
+    struct error e;
+    uint64_t now = clock_mono_ns();
+    uint64_t last = atomic_load(&r->store_checked_ns);
+    if (last && now - last < NS_PER_S)
+        return atomic_load(&r->store_ok);
+    bool ok = store->ops->check(store, &e) == 0;
+    atomic_store(&r->store_ok, ok);
+    atomic_store(&r->store_checked_ns, now);
+    return ok;
+}
+
+static bool runs(struct provider *p, const struct feature *f)
+{
+    struct error e = {0};
+    return p->ops->available(p, f, &e) == 0;
+}
+
+static void describe_provider(struct provider *p, struct buf *out)
+{
+    unsigned asked = 0, run = 0;
+    for (unsigned i = 0; i < FEATURE_COUNT; i++) {
+        asked += features[i].step == FEATURE_NONE;
+        run += features[i].step == FEATURE_NONE && runs(p, &features[i]);
+    }
+    const char *how = run == asked ? "ok" : run > 0 ? "partial" : "unavailable";
+    buf_printf(out, ",\"provider.%s\":\"%s\"", p->ops->name, how);
+    if (p->ops->describe)
+        p->ops->describe(p, out);
+}
+
+/* The first provider that is set up for it can run it now; one that is switched off for a while is set up. */
+static bool first_runs(const struct services *svc, const struct feature *f)
+{
+    for (unsigned i = 0; i < svc->provider_count; i++) {
+        struct provider *p = svc->provider[i];
+        struct error e = {0};
+        if (p->ops->available(p, f, &e) == 0)
+            return true;
+        if (e.retry_after_s > 0)
+            return false;
+    }
+    return false;
+}
+
+static bool all_run(const struct services *svc)
+{
+    for (unsigned i = 0; i < FEATURE_COUNT; i++)
+        if (features[i].step == FEATURE_NONE && !first_runs(svc, &features[i]))
+            return false;
+    return true;
+}
+
+bool app_ready(struct app_ready *r, struct services *svc, struct app_shared *shared, struct buf *out)
+{
+    bool draining = atomic_load(&svc->draining);
+    bool store_ok = store_works(r, svc->store);
+    bool takes_work = !draining && store_ok;
+    BUF_ON_EXIT struct buf redis;
+    buf_init(&redis, 64);
+    bool shared_ok = app_shared_describe(shared, &redis);
+    bool whole = shared_ok && all_run(svc) && app_history_ok(svc);
+    const char *status = !takes_work ? "unready" : whole ? "ready" : "degraded";
+    buf_printf(out, "{\"status\":\"%s\",\"version\":\"%s\",\"checks\":{", status, LIMNER_VERSION);
+    buf_printf(out, "\"draining\":%s,\"store\":\"%s\"", draining ? "true" : "false",
+               store_ok ? "ok" : "failed");
+    app_history_describe(svc, out);
+    buf_puts(out, buf_text(&redis));
+    for (unsigned i = 0; i < svc->provider_count; i++)
+        describe_provider(svc->provider[i], out);
+    buf_puts(out, "}}");
+    return takes_work;
+}

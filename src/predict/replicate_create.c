@@ -1,0 +1,278 @@
+/* ADMIT, CREATE, and LOOK_UP where its outcome is not known.
+ *
+ * Happy path: a place in the bucket, one POST, and its answer is judged. Failure modes: see create_done. What
+ * must never happen: a second POST while the first may have made a prediction. What four looks at
+ * the whole list do not show (12 s with the default AI_RETRY_BASE_MS) was not made; where the list cannot be
+ * read to its end, or an answer said that there is one, it cannot be known. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "predict/backoff.h"
+#include "predict/replicate_run.h"
+
+enum {
+    WAIT_MARGIN_S = 5, /* the call's limit beyond Prefer: wait */
+    LOOKS = 4          /* at the whole list, until what is not there was not made */
+};
+
+static uint64_t now_of(const struct replicate_run *run)
+{
+    return loop_now_ns(run->self->config.loop);
+}
+
+static void set_paid(struct replicate_run *run, bool paid)
+{
+    run->news |= run->prediction->paid != paid;
+    run->prediction->paid = paid;
+}
+
+/* ---- admit ---- */
+
+static bool admitted(struct replicate_run *run)
+{
+    bool due = run->has_place && bucket_is_due(&run->self->bucket, &run->place, now_of(run));
+    run->has_place = false;
+    return due;
+}
+
+static void judge_place(struct replicate_run *run, int result)
+{
+    struct error e;
+    uint64_t now = now_of(run), at = run->ask.place.at_ns;
+    if (result < 0) {
+        error_set(&e, ERR_PROVIDER_UNAVAILABLE, "The model's server has too many requests");
+        e.retry_after_s = (unsigned)((run->ask.next_ns - now + NS_PER_S - 1) / NS_PER_S);
+        run_fail(run, &e);
+        return;
+    }
+    run->place = run->ask.place;
+    run->has_place = true;
+    if (at > now) {
+        metrics_count(run->self->metrics, run->prediction->feature, PROVIDER_RATE_WAIT_MS,
+                      (at - now) / NS_PER_MS);
+        run_pause_until(run, at, RUN_CREATE);
+    } else {
+        run_go(run, RUN_CREATE);
+    }
+}
+
+void admit_enter(struct replicate_run *run)
+{
+    run->ask = (struct bucket_ask){0};
+    if (run->self->shared_bucket)
+        run_ask_start(run);
+    else
+        judge_place(run, bucket_ask_locally(&run->ask, &run->self->bucket, now_of(run), run->deadline_ns));
+}
+
+void admit_done(struct replicate_run *run)
+{
+    judge_place(run, run->ask.op.result);
+}
+
+/* ---- create ---- */
+
+static int make_body(struct replicate_run *run, struct error *e)
+{
+    BUF_ON_EXIT struct buf body;
+    buf_init(&body, REPLICATE_BODY_MAX);
+    const struct prediction *p = run->prediction;
+    const struct replicate_image image = {run->by_url ? buf_text(&run->image_url) : NULL, p->input,
+                                          p->info.type};
+    const struct replicate_beside beside = {.webhook = run->self->hooks.url};
+    int r = replicate_target_body(&run->target, p->params, &image, &beside, &body, e);
+    if (r < 0)
+        return r;
+    blob_unref(run->body);
+    run->body = buf_take_blob(&body);
+    return 0;
+}
+
+void create_enter(struct replicate_run *run)
+{
+    struct error e;
+    if (run_picture_expired(run)) {
+        run_go(run, RUN_SEND_FILE);
+        return;
+    }
+    if (!admitted(run)) {
+        run_go(run, RUN_ADMIT);
+        return;
+    }
+    if (make_body(run, &e) < 0) {
+        run_fail(run, &e);
+        return;
+    }
+    uint64_t now = now_of(run);
+    int64_t left_ms = run->deadline_ns > now ? (int64_t)((run->deadline_ns - now) / NS_PER_MS) : 0;
+    unsigned wait_s = replicate_wait_s(MIN(left_ms / 1000, run->self->config.opt->replicate_wait_s));
+    snprintf(run->prefer, sizeof(run->prefer), "wait=%u", wait_s);
+    snprintf(run->cancel_after, sizeof(run->cancel_after), "%us", replicate_cancel_after_s(left_ms));
+    struct http_call *call = run_call_prepare(run, "POST", run->target.path);
+    run_call_header(run, "Content-Type", "application/json");
+    run_call_header(run, "Prefer", run->prefer);
+    run_call_header(run, "Cancel-After", run->cancel_after);
+    call->body = run->body;
+    call->timeout_ms = (wait_s + WAIT_MARGIN_S) * 1000;
+    call->stall_timeout_ms = 0; /* the server is silent while the model runs */
+    run->sent_s = clock_wall_s();
+    run->file_fresh = false;
+    run->prediction->paid = true;
+    metrics_count(run->self->metrics, run->prediction->feature, PROVIDER_CREATES, 1);
+    run_call_start(run);
+}
+
+/* The model or its version is not there: perhaps another version is. */
+static void resolve(struct replicate_run *run, const struct error *refusal)
+{
+    char path[200];
+    struct error e = *refusal;
+    replicate_drop_version(run->self, run->target.feature, run->target.version);
+    if (replicate_target_fallback(&run->target, path, sizeof(path), &e) < 0)
+        run_fail(run, &e);
+    else
+        run_go(run, RUN_RESOLVE);
+}
+
+/* The server has said no: there is no prediction. */
+static void refused(struct replicate_run *run, struct replicate_problem *p)
+{
+    set_paid(run, false);
+    if (p->refusal != REPLICATE_REFUSAL_NONE) {
+        replicate_input_blame(run->prediction->params, p->refusal, &p->err);
+        run->failing = p->err.code == ERR_UPSTREAM; /* all that comes would be refused */
+    }
+    switch (p->advice) {
+    case REPLICATE_WAIT:
+    case REPLICATE_AGAIN:
+        run_again(run, RUN_CREATE, run_why(run, p), &p->err);
+        return;
+    case REPLICATE_RESOLVE:
+        resolve(run, &p->err);
+        return;
+    case REPLICATE_USE_URL:
+        if (!run->by_url) {
+            run->by_url = true;
+            run_go(run, run_picture(run));
+            return;
+        }
+        break;
+    case REPLICATE_STOP:
+    case REPLICATE_BREAK:
+    case REPLICATE_LOOK_UP:
+        break;
+    }
+    run_fail(run, &p->err);
+}
+
+void create_done(struct replicate_run *run)
+{
+    struct replicate *self = run->self;
+    if (run_call_ok(run)) {
+        if (bucket_accepted(&self->bucket, now_of(run)))
+            shared_bucket_full_speed(self->shared_bucket);
+        if (run->account != BREAKER_REFUSED)
+            breaker_leave(&self->account, run->account, BREAKER_GOOD, now_of(run));
+        run->account = BREAKER_REFUSED;
+        const struct replicate_reply reply = run_call_reply(run, REPLICATE_CALL_CREATE);
+        run_judge(run, &reply);
+        return;
+    }
+    struct replicate_problem problem;
+    run_call_problem(run, REPLICATE_CALL_CREATE, &problem);
+    if (problem.advice != REPLICATE_LOOK_UP) {
+        refused(run, &problem);
+        return;
+    }
+    run->settled = true; /* if it was made at all, the list shows it before the last look */
+    run_look_up(run);
+}
+
+/* ---- look up ---- */
+
+static void unknown(struct replicate_run *run)
+{
+    struct error e;
+    error_set(&e, ERR_UNKNOWN_OUTCOME, "%s", "");
+    run_fail(run, &e);
+}
+
+static void look_later(struct replicate_run *run)
+{
+    struct error e;
+    uint64_t base_ns = (uint64_t)run->self->config.opt->ai_retry_base_ms * NS_PER_MS;
+    uint64_t wait_ns = backoff_around_ns(&run->self->rng, base_ns << run->looks);
+    uint64_t paused = run->self->bucket.paused_until_ns, now = now_of(run);
+    error_set(&e, ERR_UNKNOWN_OUTCOME, "%s", "");
+    run->looks++;
+    run->pages = 0;
+    run->next_page[0] = '\0';
+    run_pause(run, MAX(wait_ns, paused > now ? paused - now : 0), RUN_LOOK_UP, &e);
+}
+
+void run_look_up(struct replicate_run *run)
+{
+    metrics_count(run->self->metrics, run->prediction->feature, PROVIDER_LOOK_UPS, 1);
+    run->looks = 0;
+    look_later(run);
+}
+
+void look_up_enter(struct replicate_run *run)
+{
+    char path[128];
+    replicate_lookup_path(run->sent_s, path, sizeof(path));
+    run_call_prepare(run, "GET", run->next_page[0] ? run->next_page : path);
+    run_call_start(run);
+}
+
+/* The whole list has been read, and it is not there. */
+static void not_there(struct replicate_run *run)
+{
+    struct error e;
+    if (run->looks < LOOKS) {
+        look_later(run);
+    } else if (!run->settled) {
+        unknown(run);
+    } else {
+        set_paid(run, false);
+        error_set(&e, ERR_UPSTREAM, "The model's server failed");
+        run_again(run, RUN_CREATE, PROVIDER_AGAIN_SERVER, &e);
+    }
+}
+
+void look_up_done(struct replicate_run *run)
+{
+    struct replicate *self = run->self;
+    struct replicate_wanted wanted = {run->body, run->target.feature->model, replicate_id_known, self};
+    struct replicate_found found;
+    struct error e;
+    struct replicate_reply reply = run_call_reply(run, REPLICATE_CALL_OTHER);
+    if (!run_call_ok(run) || replicate_lookup_read(&reply, self->base_url, &wanted, &found, &e) < 0) {
+        struct replicate_problem problem = {.advice = REPLICATE_AGAIN};
+        if (!run_call_ok(run))
+            run_call_problem(run, REPLICATE_CALL_OTHER, &problem);
+        bool again = problem.advice == REPLICATE_AGAIN || problem.advice == REPLICATE_WAIT;
+        if (again && run->looks < LOOKS)
+            look_later(run);
+        else
+            unknown(run);
+        return;
+    }
+    if (found.doubtful)
+        run->settled = false; /* it may be there after all: then it is not made again */
+    if (found.id[0]) {
+        run_know(run, found.id);
+        run->get_url[0] = run->cancel_url[0] = '\0';
+        run->heard_ns = now_of(run);
+        run_go(run, RUN_POLL);
+    } else if (found.next[0] && ++run->pages < REPLICATE_PAGES_MAX) {
+        memcpy(run->next_page, found.next, sizeof(run->next_page));
+        run_go(run, RUN_LOOK_UP);
+    } else if (found.next[0] || found.cut) {
+        unknown(run); /* a list without an end, or whose rest cannot be had */
+    } else {
+        not_there(run);
+    }
+}

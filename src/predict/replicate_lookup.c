@@ -1,0 +1,102 @@
+#include "predict/replicate_lookup.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "predict/replicate_json.h"
+
+enum { CLOCKS_DIFFER_S = 60 };
+
+void replicate_lookup_path(int64_t since_s, char *ret, size_t size)
+{
+    time_t t = (time_t)(since_s - CLOCKS_DIFFER_S);
+    struct tm tm;
+    CHECK(gmtime_r(&t, &tm));
+    CHECK(strftime(ret, size, "/predictions?created_after=%Y-%m-%dT%H:%M:%SZ", &tm) > 0);
+}
+
+enum likeness { OTHER, DOUBTFUL, OURS };
+
+/* An inline picture may come back as the address of what became of it. */
+static bool told_otherwise(const json_t *ours, const json_t *theirs)
+{
+    const char *sent = json_string_value(ours), *told = json_string_value(theirs);
+    return sent && strncmp(sent, "data:", 5) == 0 && (!told || strncmp(told, "data:", 5) != 0);
+}
+
+/* theirs may have more: what the model fills in by itself. */
+static enum likeness same_input(const json_t *ours, const json_t *theirs)
+{
+    enum likeness found = OURS;
+    const char *key;
+    json_t *value;
+    if (!json_is_object(theirs))
+        return OTHER;
+    json_object_foreach((json_t *)(uintptr_t)ours, key, value)
+    {
+        const json_t *told = json_object_get(theirs, key);
+        if (json_equal(value, told))
+            continue;
+        if (!told_otherwise(value, told))
+            return OTHER;
+        found = DOUBTFUL;
+    }
+    return found;
+}
+
+bool replicate_id_ok(const char *id)
+{
+    size_t n = 0;
+    while (isalnum((unsigned char)id[n]) || id[n] == '-' || id[n] == '_')
+        n++;
+    return n > 0 && n <= REPLICATE_ID_MAX && id[n] == '\0';
+}
+
+static enum likeness compare(const json_t *entry, const json_t *sent, const struct replicate_wanted *wanted)
+{
+    const char *id = replicate_json_text(entry, "id"), *model = replicate_json_text(entry, "model");
+    const char *version = replicate_json_text(sent, "version");
+    if (*model ? strcmp(model, wanted->model) != 0 : !*version)
+        return OTHER;
+    if (*version && strcmp(replicate_json_text(entry, "version"), version) != 0)
+        return OTHER;
+    if (!replicate_id_ok(id) || wanted->taken(wanted->ctx, id))
+        return OTHER;
+    return same_input(json_object_get(sent, "input"), json_object_get(entry, "input"));
+}
+
+/* The token is sent there. */
+static bool below(const char *url, const char *base_url)
+{
+    size_t base = strlen(base_url);
+    return strncmp(url, base_url, base) == 0 && (url[base] == '/' || url[base] == '?') &&
+           !strpbrk(url, " \t\r\n");
+}
+
+int replicate_lookup_read(const struct replicate_reply *reply, const char *base_url,
+                          const struct replicate_wanted *wanted, struct replicate_found *ret, struct error *e)
+{
+    JSON_ON_EXIT json_t *page = replicate_json_read(reply->body, reply->size);
+    JSON_ON_EXIT json_t *sent = replicate_json_read(wanted->body->data, wanted->body->size);
+    const json_t *results = json_object_get(page, "results");
+    CHECK(json_is_object(sent));
+    if (!json_is_array(results))
+        return error_set(e, ERR_UPSTREAM, "The model's server sent a list that cannot be read");
+    struct replicate_found found = {0};
+    for (size_t i = 0; i < json_array_size(results) && !found.id[0]; i++) {
+        const json_t *entry = json_array_get(results, i);
+        enum likeness like = compare(entry, sent, wanted);
+        found.doubtful |= like == DOUBTFUL;
+        if (like == OURS)
+            snprintf(found.id, sizeof(found.id), "%s", replicate_json_text(entry, "id"));
+    }
+    const char *next = replicate_json_text(page, "next");
+    if (!found.id[0] && strlen(next) < sizeof(found.next) && below(next, base_url))
+        snprintf(found.next, sizeof(found.next), "%s", next);
+    found.cut = *next && !found.next[0];
+    *ret = found;
+    return 0;
+}

@@ -1,0 +1,149 @@
+/* 015 fetch: pictures that came as addresses. Behind the guard: what a caller names is fetched like anything
+ * the world could name.
+ *
+ * Happy path: all of them at once; each becomes a body like an upload. Failure modes: the first failure is
+ * the caller's error, with the field; the others are cancelled. */
+#include "http/client/fetch.h"
+
+#include "request/stage.h"
+
+enum { RETRIES = 1 };
+
+struct picture_fetch {
+    struct op op;
+    struct request *req;
+    struct slot_wait slot;
+    struct limiter *limiter; /* a slot of it is held while not NULL */
+    unsigned running;
+    int result;
+    struct fetch fetch[IMAGES_MAX];
+};
+
+bool fetch_wanted(const struct request *req)
+{
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        if (req->receive.url[i] && !req->receive.body[i])
+            return req->err.code == ERR_NONE;
+    return false;
+}
+
+static void cancel_all(struct op *op)
+{
+    struct picture_fetch *g = CONTAINER_OF(op, struct picture_fetch, op);
+    op_cancel(&g->slot.op);
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        op_cancel(&g->fetch[i].op);
+}
+
+/* Whatever went wrong out there is, for this caller, an address that cannot be used. */
+static int refuse(struct picture_fetch *g, unsigned i)
+{
+    struct request *req = g->req;
+    const struct error *why = &g->fetch[i].err;
+    enum err code = why->code == ERR_PAYLOAD_TOO_LARGE ? ERR_PAYLOAD_TOO_LARGE : req->feature->refusal;
+    return error_set_field(&req->err, code, req->receive.url_field[i],
+                           "The picture cannot be fetched: %.200s",
+                           *why->reason ? why->reason : err_row(why->code)->message);
+}
+
+static void take(struct picture_fetch *g, unsigned i)
+{
+    struct fetch *f = &g->fetch[i];
+    struct request *req = g->req;
+    if (f->op.result == 0) {
+        req->receive.body[i] = body_from_blob(req->svc->spool, f->bytes);
+    } else if (g->result == 0 && !req->cancelled) {
+        g->result = refuse(g, i);
+    } else if (g->result == 0) {
+        g->result = f->op.result;
+    }
+    fetch_release(f);
+}
+
+static void one_done(struct op *op)
+{
+    struct picture_fetch *g = op->owner;
+    take(g, (unsigned)(CONTAINER_OF(op, struct fetch, op) - g->fetch));
+    if (g->result < 0)
+        cancel_all(&g->op);
+    if (--g->running > 0)
+        return;
+    limiter_release(TAKE(g->limiter));
+    op_complete(&g->op, g->result);
+}
+
+static bool is_wanted(const struct request *req, unsigned i)
+{
+    return req->receive.url[i] && !req->receive.body[i];
+}
+
+static void fetch_all(struct picture_fetch *g)
+{
+    struct request *req = g->req;
+    const struct options *opt = req->svc->opt;
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        g->running += is_wanted(req, i);
+    for (unsigned i = 0; i < IMAGES_MAX; i++) {
+        if (!is_wanted(req, i))
+            continue;
+        struct fetch *f = &g->fetch[i];
+        f->op.owner = g;
+        f->url = req->receive.url[i];
+        f->max_bytes = (uint64_t)opt->upload_max_bytes;
+        f->timeout_ms = stage_time_ms(opt->fetch_timeout_ms);
+        f->retries = RETRIES;
+        f->redirects_max = (unsigned)opt->fetch_redirects_max;
+        fetch_start(req->svc->fetch, req->svc->loop, f, one_done);
+    }
+}
+
+static void slot_done(struct op *op)
+{
+    struct picture_fetch *g = op->owner;
+    if (op->result < 0) {
+        op_complete(&g->op, op->result);
+        return;
+    }
+    g->limiter = g->slot.limiter;
+    fetch_all(g);
+}
+
+/* What the fields already forbid is not fetched for; nor is what they make needless. */
+static int check_fields(struct request *req)
+{
+    size_t count;
+    const struct image_row *row = feature_images(req->feature, &count);
+    int r = validate_fields(req);
+    if (r == 0)
+        r = params_check(&req->validate.params, &req->err);
+    for (size_t i = 0; i < count && r == 0; i++)
+        if (!params_match(&req->validate.params, row[i].when))
+            req->receive.url[i] = NULL;
+    return r;
+}
+
+enum verdict fetch_enter(struct request *req)
+{
+    if (!fetch_wanted(req))
+        return NEXT;
+    if (check_fields(req) < 0)
+        return FAIL;
+    if (!fetch_wanted(req))
+        return NEXT;
+    struct picture_fetch *g = arena_alloc(&req->arena, sizeof(*g));
+    g->req = req;
+    g->slot.op.owner = g;
+    if (limiter_acquire(req->svc->fetch_limiter, &g->slot, slot_done) < 0) {
+        error_set(&req->err, ERR_QUEUE_FULL, "Too many pictures wait to be fetched");
+        req->err.retry_after_s = 1;
+        return FAIL;
+    }
+    req->fetch.pictures = g;
+    op_begin(&g->op, req->svc->loop, pipeline_op_done, cancel_all);
+    return stage_wait(req, &g->op);
+}
+
+enum verdict fetch_done(struct request *req)
+{
+    return req->fetch.pictures->op.result == 0 ? NEXT : FAIL;
+}

@@ -1,0 +1,73 @@
+#include "request/route_body.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "web/pages.h"
+
+struct route_body {
+    struct web *web;
+    enum route_id route;
+    struct rate_state rate;
+    bool counted; /* among those that are arriving */
+    struct buf bytes;
+};
+
+static void refuse(struct exchange *x, enum err code, const struct rate_state *rate)
+{
+    struct error e;
+    error_set(&e, code, "%s", code == ERR_PAYLOAD_TOO_LARGE ? "The body is too long" : "");
+    e.retry_after_s = code == ERR_OVERLOADED ? 1 : 0;
+    struct reply *r = reply_error(x, NULL, &e);
+    page_rate_headers(r, rate);
+    exchange_answer(x, r);
+}
+
+struct route_body *route_body_new(struct gate *gate, enum route_id route, struct exchange *x,
+                                  const struct rate_state *rate)
+{
+    struct web *web = gate->web;
+    size_t most = web_body_max(web, route);
+    if (exchange_content_length(x) > (int64_t)most) {
+        refuse(x, ERR_PAYLOAD_TOO_LARGE, rate);
+        return NULL;
+    }
+    /* Anybody may send one, and it lies in memory. Where there is none, those of others are no hindrance. */
+    bool counted = exchange_content_length(x) != 0;
+    if (counted && atomic_fetch_add(&web->bodies, 1) >= WEB_BODIES_MAX) {
+        atomic_fetch_sub(&web->bodies, 1);
+        refuse(x, ERR_OVERLOADED, rate);
+        return NULL;
+    }
+    struct route_body *b = NEW(struct route_body);
+    b->web = web;
+    b->route = route;
+    b->rate = *rate;
+    b->counted = counted;
+    buf_init(&b->bytes, most);
+    return b;
+}
+
+bool route_body_feed(struct route_body *b, struct exchange *x, const void *data, size_t size)
+{
+    if (buf_append(&b->bytes, data, size) == 0)
+        return true;
+    refuse(x, ERR_PAYLOAD_TOO_LARGE, &b->rate);
+    return false;
+}
+
+void route_body_complete(struct route_body *b, struct exchange *x)
+{
+    BLOB_ON_EXIT struct blob *body = buf_take_blob(&b->bytes);
+    web_answer_body(b->web, b->route, x, body, &b->rate);
+}
+
+void route_body_free(struct route_body *b)
+{
+    if (!b)
+        return;
+    if (b->counted)
+        atomic_fetch_sub(&b->web->bodies, 1);
+    buf_release(&b->bytes);
+    free(b);
+}

@@ -1,0 +1,5 @@
+/* imaging_group.h: for cmocka_run_group_tests: libvips is there while a group of tests runs. */
+#pragma once
+
+int imaging_group_start(void **state);
+int imaging_group_stop(void **state);
