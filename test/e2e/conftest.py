@@ -10,7 +10,8 @@ from redis_server import redis  # noqa: F401
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "short: the subset that also runs under the sanitizers")
+    config.addinivalue_line("markers", "short: the subset that also runs under AddressSanitizer")
+    config.addinivalue_line("markers", "threads: the subset that also runs under ThreadSanitizer")
 
 
 def pytest_sessionstart(session):

@@ -16,6 +16,7 @@ def cached(gateway, picture, **more):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_second_time(instant):
     picture = fresh()
     before = instant.metrics()["requests"]
@@ -32,6 +33,7 @@ def test_second_time(instant):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_what_makes_a_request_another_one(instant):
     picture = fresh(kind="JPEG")
     assert not cached(instant, picture)
@@ -48,6 +50,7 @@ def test_what_makes_a_request_another_one(instant):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_ttl(start):
     gateway = start(PROVIDERS="instant", CACHE_TTL_MS=700 * SLOW)
     picture = fresh()
@@ -72,6 +75,7 @@ def test_a_hit_does_not_prolong(start):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_least_recently_used_goes(start):
     gateway = start(PROVIDERS="instant", CACHE_MAX_SIZE=3)
     a, b, c, d, e = (fresh() for _ in range(5))
@@ -137,6 +141,7 @@ def outcomes(gateway, answers):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_two_hundred_at_once(instant):
     picture = fresh(300, 200)
     before = instant.metrics()["requests"]

@@ -25,6 +25,7 @@ def assert_alive(gateway):
 # ---- ambiguous and broken requests ----
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_length_and_chunked(instant):
     """Two lengths: the door to request smuggling. Refused, and the connection ends."""
     with refusal(instant, errors=0), Wire(instant) as wire:
@@ -36,6 +37,7 @@ def test_length_and_chunked(instant):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_no_host(instant):
     assert_error(say(instant, "GET /health HTTP/1.1\r\n\r\n"), 400, "VALIDATION_ERROR", says="host")
     with refusal(instant, errors=0):
@@ -77,6 +79,7 @@ def test_bad_chunks(instant):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_header_of_64_kb(instant):
     with Wire(instant) as wire:
         wire.try_send("GET /health HTTP/1.1\r\nHost: x\r\nX-Long: " + "a" * 65536 + "\r\n\r\n")
@@ -98,6 +101,7 @@ def test_headers_of_usual_size_are_taken(instant):
 # ---- addresses and methods ----
 
 @pytest.mark.short
+@pytest.mark.threads
 @pytest.mark.parametrize("path", ["/", "/api", "/api/", "/api/clarity//", "/api/none", "/healthz", "/HEALTH", "/files",
                                   "/api/clarity%00", "/%2e%2e/etc/passwd", "//health", "/favicon.ico"])
 def test_unknown_address(instant, path):
@@ -111,6 +115,7 @@ def test_post_to_an_unknown_address(instant):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 @pytest.mark.parametrize("method,path,allow", [
     ("GET", "/api/clarity", "POST"), ("PUT", "/api/enhance", "POST"), ("DELETE", "/api/ai-beautify", "POST"),
     ("HEAD", "/api/clarity", "POST"), ("POST", "/health", "GET, HEAD"), ("PUT", "/metrics", "GET, HEAD"),
@@ -147,6 +152,7 @@ def test_readyz_says_what_is_checked(instant):
 # ---- ids, CORS, problem+json ----
 
 @pytest.mark.short
+@pytest.mark.threads
 @pytest.mark.parametrize("name", ["a", "order-42/é".encode("ascii", "ignore").decode(), "x" * 128, "!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~"])
 def test_request_id_is_kept(instant, name):
     for answer in (instant.get("/health", headers={"x-request-id": name}),
@@ -157,6 +163,7 @@ def test_request_id_is_kept(instant, name):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 @pytest.mark.parametrize("name", ["", "x" * 129, "two words", "a\tb", "caf\xe9", "x" * 5000])
 def test_request_id_is_replaced(instant, name):
     answer = say(instant, f"GET /health HTTP/1.1\r\nHost: x\r\nx-request-id: {name}\r\n\r\n")
@@ -169,6 +176,7 @@ def test_request_ids_differ(instant):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_problem_json(instant):
     with refusal(instant):
         answer = instant.post(JPEG, fields={"scale": "abc"}, headers={"Accept": "application/problem+json"})
@@ -194,6 +202,7 @@ def test_problem_json_by_accept(instant, accept, problem):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_preflight(instant):
     answer = requests.options(instant.url + "/api/clarity", timeout=10, headers={
         "Origin": "https://app.example", "Access-Control-Request-Method": "POST",
@@ -250,6 +259,7 @@ def test_keep_alive(instant):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_pipelining(instant):
     """Several requests in one packet are answered in order."""
     pictures = [fresh(kind="JPEG") for _ in range(5)]

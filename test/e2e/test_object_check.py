@@ -48,6 +48,7 @@ def forgotten(gateway):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_deleted(start, place):
     gateway, picture = begin(start, place), fresh()
     first = post(gateway, picture)

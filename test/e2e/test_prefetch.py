@@ -39,6 +39,7 @@ def nothing_ahead(gateway):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_what_usually_follows_is_there(start):
     gateway = start(**ON)
     teach(gateway, 5)

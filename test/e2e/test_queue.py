@@ -19,6 +19,7 @@ def send(wire, picture):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_queue_full(narrow):
     with Wire(narrow, timeout=600) as running, Wire(narrow, timeout=600) as waiting:
         send(running, fresh())
@@ -52,6 +53,7 @@ def test_retry_after_follows_what_runs_take(narrow):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_who_leaves_the_queue_frees_the_place(narrow):
     with Wire(narrow, timeout=600) as running:
         send(running, fresh())
@@ -112,6 +114,7 @@ def test_wait_has_a_limit(start):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_classes_have_their_slots(start):
     """/status names every limiter with the slots that its option gives."""
     gateway = start(PROVIDERS="instant", REPLICATE_LIGHT_CONCURRENCY=3, REPLICATE_HEAVY_CONCURRENCY=2,
@@ -129,6 +132,7 @@ def test_classes_have_their_slots(start):
 # ---- requests a minute ----
 
 @pytest.mark.short
+@pytest.mark.threads
 @pytest.mark.parametrize("route,most", [("/api/clarity", 60), ("/api/enhance", 60), ("/api/ai-beautify", 30)])
 def test_rate_limit(start, route, most):
     gateway = start(PROVIDERS="instant", RATE_LIMITS="on")

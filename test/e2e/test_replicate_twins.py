@@ -7,7 +7,7 @@ from cloud import CREATE, DELIVERY, ask, life
 from gateway import assert_error, until
 from pictures import fresh
 
-pytestmark = pytest.mark.short
+pytestmark = [pytest.mark.short, pytest.mark.threads]
 SLOWLY = {"wait_s": 0, "run_s": 1.5}  # long enough for the others to join
 RULES = {
     "it cannot be known": ("UNKNOWN_OUTCOME", [{"match": CREATE, "do": "reset", "effect": True},

@@ -32,6 +32,7 @@ def highest(bare):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_the_sum_of_slots_is_kept(bare, fronted):
     bare.upstream.script(life(run_s=0.2, times=72))
     gateways, front = fronted(3, **MANY)

@@ -40,6 +40,7 @@ def test_one_run_for_all(bare, cluster, nodes):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_many_pictures_run_once_each(bare, cluster):
     bare.upstream.script(life(wait_s=0, run_s=0.5, times=12))
     gateways = cluster(3)
@@ -102,6 +103,7 @@ def test_redis_is_killed_in_the_middle(bare, cluster, redis):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_redis_freezes_in_the_middle(bare, cluster, redis):
     bare.upstream.script(life(wait_s=0, run_s=3), life(wait_s=0, run_s=0.5))
     _, asked = lead_and_follow(cluster, bare, REDIS_TIMEOUT_MS=50)

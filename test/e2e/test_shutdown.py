@@ -17,6 +17,7 @@ def begin(gateway, wire):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_drain(start, number):
     gateway = start(**ONE_SLOW_RUN)
@@ -47,6 +48,7 @@ def test_drain(start, number):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_second_signal(start):
     gateway = start(**ONE_SLOW_RUN)
     with Wire(gateway, timeout=600) as running:
@@ -74,6 +76,7 @@ def test_drain_has_a_limit(start):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_nothing_to_finish(start):
     """With idle and half-open connections it stops at once."""
     gateway = start(PROVIDERS="instant")
@@ -90,6 +93,7 @@ def test_nothing_to_finish(start):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_a_download_is_finished(start):
     """What is on its way to a client that reads slowly arrives whole."""
     gateway = start(PROVIDERS="instant")

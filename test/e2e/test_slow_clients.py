@@ -27,6 +27,7 @@ def cut_between(seconds, least, most):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_slow_headers(strict):
     """A byte each 0.1 s: never idle, and still cut at the limit."""
     head = "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: " + "a" * 1000
@@ -37,6 +38,7 @@ def test_slow_headers(strict):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_slow_body(strict):
     with refusal(strict), Wire(strict) as wire:
         wire.send(post_head(len(JPEG)))

@@ -9,7 +9,7 @@ from gateway import until
 from pictures import fresh
 from raw import Wire
 
-pytestmark = pytest.mark.short
+pytestmark = [pytest.mark.short, pytest.mark.threads]
 KEYS = {"open", "flights", "followers", "limiters", "requests"}
 
 

@@ -42,6 +42,7 @@ WAYS = [by_form, by_json, by_words, by_query]
 
 
 @pytest.mark.short
+@pytest.mark.threads
 @pytest.mark.parametrize("way", WAYS)
 def test_named(keeping, way):
     picture = fresh()
@@ -55,6 +56,7 @@ def test_named(keeping, way):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 @pytest.mark.parametrize("way", WAYS)
 def test_unknown(keeping, way):
     error = assert_error(way(keeping, name_of(b"nobody's")), 404, "UPLOAD_UNKNOWN", "image_digest", says="send the picture")
@@ -159,6 +161,7 @@ def named_by(gateway, who, picture):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 @pytest.mark.parametrize("shared", [False, True])
 def test_callers(start, shared):
     keys = ",".join(f"{name}:{key}" for name, key in KEYS.items())
@@ -187,6 +190,7 @@ def post_raw(gateway, picture, digest):
 
 
 @pytest.mark.short
+@pytest.mark.threads
 def test_content_digest(instant):
     picture, other = fresh(), fresh()
     right, wrong = content_digest(picture), content_digest(other)
