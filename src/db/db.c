@@ -22,6 +22,7 @@ int db_new(const struct db_config *config, struct db **ret, struct error *e)
     db->path = mem_strdup(config->path);
     db->timeout_ms = config->timeout_ms;
     db->as_it_is = config->as_it_is;
+    db->durable = config->durable;
     db->newest_schema = config->newest_schema ? config->newest_schema : db_newest_schema();
     int r = db->engine->start(db, e);
     if (r < 0) {

@@ -23,12 +23,21 @@
 
 struct db;
 
+/* What a commit survives that has said it is done.
+ * USUAL: SQLite: as PROCESS; PostgreSQL: as its server is set up.
+ * PROCESS: the death of this process, kill -9 too. SQLite: a loss of power may take the latest commits away,
+ * and harms nothing else. PostgreSQL does not wait for its own log (synchronous_commit=off): when the server
+ * itself crashes, commits of the last half second or so are gone.
+ * DISK: also a loss of power: SQLite and PostgreSQL wait until the disk has it. */
+enum db_durable { DB_DURABLE_USUAL, DB_DURABLE_PROCESS, DB_DURABLE_DISK };
+
 struct db_config {
     const char *url;        /* postgres://…; "": SQLite */
     const char *path;       /* of SQLite's file */
     unsigned timeout_ms;    /* of a connect, a statement, a wait for a lock */
     unsigned newest_schema; /* for tests: stop at this one; 0: all there are */
     bool as_it_is;          /* tables are neither made nor changed, whatever their version */
+    enum db_durable durable;
 };
 
 enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BLOB };

@@ -121,11 +121,16 @@ static int64_t run(struct db *db, const char *sql, const struct db_value *args, 
 
 static int set_up(struct db *db, struct error *e)
 {
-    char sql[128];
+    static const char *const commit[] = {
+        [DB_DURABLE_USUAL] = "",
+        [DB_DURABLE_PROCESS] = ", set_config('synchronous_commit', 'off', false)",
+        [DB_DURABLE_DISK] = ", set_config('synchronous_commit', 'on', false)",
+    };
+    char sql[192];
     snprintf(sql, sizeof(sql),
              "SELECT set_config('statement_timeout', '%u', false), "
-             "set_config('lock_timeout', '%u', false)",
-             db->timeout_ms, db->timeout_ms);
+             "set_config('lock_timeout', '%u', false)%s",
+             db->timeout_ms, db->timeout_ms, commit[db->durable]);
     return (int)run(db, sql, NULL, 0, NULL, NULL, e);
 }
 

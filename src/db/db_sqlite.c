@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "db/engine.h"
 
-enum { PREPARED_MAX = 64, LOOK_STEPS = 10000, LOOK_MS = 1000 };
+enum { PREPARED_MAX = 64, LOOK_STEPS = 10000, LOOK_MS = 1000, LOCK_SLEEP_MS = 5 };
 
 struct prepared {
     char *sql;
@@ -29,6 +29,7 @@ struct sqlite {
     struct prepared prepared[PREPARED_MAX]; /* the first `kept` */
     unsigned kept;
     uint64_t look_until_ns; /* while it is examined */
+    uint64_t lock_until_ns; /* while another has the lock */
 };
 
 static int start(struct db *db, struct error *e)
@@ -84,8 +85,8 @@ static int fault(struct db *db, int code, struct error *e)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return error_set_field(e, ERR_INTERNAL, "DATA_DIR",
-                               "%.120s is damaged (%.60s): move it away, and history begins anew, or mend it "
-                               "with sqlite3's .recover",
+                               "%.100s is damaged (%.60s): stop limner and run `limner repair`, or move it "
+                               "away, and all it knew begins anew",
                                db->path, why);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -226,19 +227,37 @@ static int examine(struct db *db, struct error *e)
         *e = ignored;
     if (r == 0 && strcmp(finding, "ok") != 0)
         return error_set_field(e, ERR_INTERNAL, "DATA_DIR",
-                               "%.120s is damaged: move it away, and history begins anew, or mend it with "
-                               "sqlite3's .recover",
+                               "%.120s is damaged: stop limner and run `limner repair`, or move it away, and "
+                               "all it knew begins anew",
                                db->path);
     return r < 0 && ignored.code != ERR_DATABASE ? (int)r : 0;
 }
 
+/* SQLite's own handler sleeps for up to 100 ms at a time; our two writers hold the lock for a few. */
+static int wait_for_lock(void *ctx, int tries)
+{
+    const struct db *db = ctx;
+    struct sqlite *s = db->state;
+    uint64_t now = clock_mono_ns();
+    if (tries == 0)
+        s->lock_until_ns = now + db->timeout_ms * NS_PER_MS;
+    if (now >= s->lock_until_ns)
+        return 0;
+    sqlite3_sleep(MIN(tries + 1, LOCK_SLEEP_MS));
+    return 1;
+}
+
 static int set_up(struct db *db, struct error *e)
 {
-    static const char *const settings[] = {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL",
-                                           "PRAGMA journal_size_limit=16777216", "PRAGMA temp_store=MEMORY"};
+    const char *const settings[] = {
+        "PRAGMA journal_mode=WAL",
+        db->durable == DB_DURABLE_DISK ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+        "PRAGMA journal_size_limit=16777216",
+        "PRAGMA temp_store=MEMORY",
+    };
     struct sqlite *s = db->state;
     sqlite3_extended_result_codes(s->handle, 1);
-    sqlite3_busy_timeout(s->handle, (int)db->timeout_ms);
+    sqlite3_busy_handler(s->handle, wait_for_lock, db);
     for (unsigned i = 0; i < ARRAY_LEN(settings); i++) {
         int64_t r = run(db, settings[i], NULL, 0, NULL, NULL, e);
         if (r < 0)

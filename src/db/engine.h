@@ -28,11 +28,12 @@ struct db {
     char *url, *path;
     unsigned timeout_ms, newest_schema;
     bool as_it_is;
+    enum db_durable durable;
     bool connected; /* and its tables are up to date */
 };
 
 extern const struct db_engine db_sqlite, db_postgres;
 
-enum { DB_ARGS_MAX = 16, DB_COLUMNS_MAX = 16 };
+enum { DB_ARGS_MAX = 24, DB_COLUMNS_MAX = 24 };
 
 int db_migrate(struct db *db, struct error *e) MUST_CHECK; /* migrations.c */

@@ -255,7 +255,7 @@ def test_damaged_at_the_start(start, tmp_path):
     gateway = start(**FAST)
     gateway.stop()
     (gateway.data / "limner.db").write_bytes(b"no database " * 1000)
-    with pytest.raises(AssertionError, match="is damaged.*move it away.*recover"):
+    with pytest.raises(AssertionError, match="is damaged.*limner repair.*move it away"):
         gateway.start()
     (gateway.data / "limner.db").unlink()
     revive(gateway)
