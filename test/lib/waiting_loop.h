@@ -14,5 +14,6 @@ struct waiting_loop {
 
 void waiting_loop_init(struct waiting_loop *w);
 void waiting_loop_release(struct waiting_loop *w);
-/* Turns until *count reaches target; fails the test after 30 s without one. */
+/* Turns until *count reaches target; fails the test after 30 s without any news, and after 60 s in all. */
 void waiting_loop_run(struct waiting_loop *w, const unsigned *count, unsigned target);
+void waiting_loop_step(struct waiting_loop *w); /* turns, sleeps until there is news, turns */

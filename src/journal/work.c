@@ -1,0 +1,138 @@
+#include "journal/work.h"
+
+#include "base/clock.h"
+#include "base/rng.h"
+
+enum { REFUSED_MAX = 4 }; /* of one group: more, and it is the database that is wrong */
+
+static int apply(struct sql *s, struct journal_item *item, struct error *e)
+{
+    switch (item->kind) {
+    case ITEM_INSERT:
+        return sql_insert(s, write_of(item), e);
+    case ITEM_INTENT:
+        return sql_intent(s, write_of(item), e);
+    case ITEM_NOTE:
+        return sql_note(s, note_of(item), e);
+    case ITEM_FIND:
+        return sql_find(s, &read_of(item)->found, read_of(item)->id, e);
+    default:
+        return sql_children(s, &read_of(item)->found, read_of(item)->id, e);
+    }
+}
+
+/* Anything but damage, which names the setting. */
+static bool is_the_rows_fault(const struct error *e)
+{
+    return e->code == ERR_INTERNAL && !*e->field;
+}
+
+static int apply_all(struct journal *j, struct journal_item **ret_refused)
+{
+    LIST_FOREACH (node, &j->group) {
+        struct journal_item *item = CONTAINER_OF(node, struct journal_item, node);
+        if (item->result == -ERR_INTERNAL)
+            continue;
+        int r = apply(&j->sql, item, &j->error);
+        if (r < 0) {
+            *ret_refused = is_the_rows_fault(&j->error) ? item : NULL;
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int write_once(struct journal *j, bool transaction, struct journal_item **ret_refused)
+{
+    struct db *db = j->sql.db;
+    int r = transaction ? db_begin(db, DB_LOCK_NONE, &j->error) : 0;
+    if (r < 0)
+        return r;
+    r = apply_all(j, ret_refused);
+    if (!transaction)
+        return r;
+    if (r == 0)
+        return db_commit(db, &j->error);
+    db_rollback(db);
+    return r;
+}
+
+static int write_group(struct journal *j)
+{
+    bool transaction = false;
+    LIST_FOREACH (node, &j->group) {
+        struct journal_item *item = CONTAINER_OF(node, struct journal_item, node);
+        item->result = 0;
+        transaction |= changes(item);
+    }
+    for (unsigned refused = 0;; refused++) {
+        struct journal_item *item = NULL;
+        int r = write_once(j, transaction, &item);
+        if (r == 0 || !item || refused == REFUSED_MAX)
+            return r;
+        item->result = -ERR_INTERNAL;
+    }
+}
+
+static int read_open(struct journal *j)
+{
+    if (!j->sql.several && !j->adopted) {
+        int r = sql_adopt(&j->sql, &j->error);
+        if (r < 0)
+            return r;
+        j->adopted = true;
+    }
+    return sql_open(&j->sql, &j->open, &j->error);
+}
+
+/* What an earlier try may have taken is looked for before more is. */
+static int take_over(struct journal *j)
+{
+    if (j->mark == 0) {
+        int64_t mark;
+        rng_bytes(&mark, sizeof(mark));
+        j->mark = mark & INT64_MAX;
+        int64_t n = sql_take_over(&j->sql, j->config.owner_s, j->mark, &j->error);
+        if (n < 0)
+            return (int)n;
+    }
+    j->taken.after_ms = 0;
+    j->taken.after_id[0] = '\0';
+    int r = sql_taken(&j->sql, &j->taken, j->mark, &j->error);
+    if (r == 0)
+        j->mark = 0;
+    return r;
+}
+
+static int clear(struct journal *j)
+{
+    int64_t before_ms = (int64_t)clock_wall_ms() - (int64_t)j->config.keep_h * 3600 * 1000;
+    return sql_clear(&j->sql, before_ms, &j->error);
+}
+
+static int do_chores(struct journal *j)
+{
+    int r = j->chores & CHORE_BEAT ? sql_beat(&j->sql, &j->error) : 0;
+    if (r == 0)
+        j->done |= j->chores & CHORE_BEAT;
+    if (r == 0 && j->chores & CHORE_OPEN && (r = read_open(j)) == 0)
+        j->done |= CHORE_OPEN;
+    if (r == 0 && j->chores & CHORE_TAKE && (r = take_over(j)) == 0)
+        j->done |= CHORE_TAKE;
+    if (r == 0 && j->chores & CHORE_CLEAR) {
+        r = clear(j);
+        if (r == 0)
+            j->done |= CHORE_CLEAR;
+    }
+    return MIN(r, 0);
+}
+
+int journal_work(struct lane_job *job)
+{
+    struct journal *j = CONTAINER_OF(job, struct journal, job);
+    int r = db_connect(j->sql.db, &j->error);
+    if (r == 0)
+        r = write_group(j);
+    j->group_written = r == 0;
+    return r == 0 ? do_chores(j) : r;
+}

@@ -1,0 +1,673 @@
+/* What must hold on both engines: each test runs on the real thing. Then what is one engine's own. */
+#include "journal/journal.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "db/db.h"
+#include "journal_rig.h"
+#include "postgres.h"
+#include "scratch.h"
+
+struct engine {
+    const char *name;
+    bool postgres;
+};
+static const struct engine engines[] = {{"sqlite", false}, {"postgres", true}};
+static const struct engine *engine;
+
+static int set_up(void **state)
+{
+    struct journal_rig *rig = journal_rig_new(engine->postgres ? postgres_database() : NULL, NULL);
+    *state = rig;
+    if (journal_rig_open(rig) < 0)
+        fail_msg("%s", rig->e.reason);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    journal_rig_free(*state);
+    return 0;
+}
+
+static struct journal_row job(const char *id)
+{
+    return (struct journal_row){.id = id,
+                                .kind = JOURNAL_JOB,
+                                .tenant = "mobile",
+                                .feature = "clarity",
+                                .request = "{\"scale\":2}",
+                                .created_ms = 1000};
+}
+
+static void nothing(struct op *op)
+{
+    (void)op;
+}
+
+/* ---- rows ---- */
+
+static void test_a_row_comes_back(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_copy got;
+    const struct journal_row row = {.id = "a1",
+                                    .kind = JOURNAL_REQUEST,
+                                    .state = JOURNAL_RUNNING,
+                                    .tenant = "it's — ü",
+                                    .feature = "style",
+                                    .parent = "b1",
+                                    .request = "{\"a\":1}",
+                                    .callback_url = "https://x/y",
+                                    .idempotency_key = "k",
+                                    .fingerprint = {1, 2, 0, 255},
+                                    .priority = -1,
+                                    .created_ms = 1LL << 42,
+                                    .started_ms = 2,
+                                    .provider = "replicate",
+                                    .intent_ms = 3,
+                                    .prediction = "p",
+                                    .input_url = "https://in",
+                                    .cost_nano = 5,
+                                    .result = "{}",
+                                    .error = "{\"code\":\"X\"}"};
+    assert_int_equal(journal_rig_insert(rig, &row), 0);
+    assert_int_equal(journal_rig_find(rig, "a1", &got), 0);
+    const struct journal_row *r = &got.row;
+    assert_int_equal(r->kind, row.kind);
+    assert_int_equal(r->state, row.state);
+    assert_string_equal(r->owner, "one");
+    assert_string_equal(r->tenant, row.tenant);
+    assert_string_equal(r->feature, row.feature);
+    assert_string_equal(r->parent, row.parent);
+    assert_string_equal(r->request, row.request);
+    assert_string_equal(r->callback_url, row.callback_url);
+    assert_string_equal(r->idempotency_key, row.idempotency_key);
+    assert_memory_equal(r->fingerprint, row.fingerprint, DIGEST_BYTES);
+    assert_int_equal(r->priority, -1);
+    assert_int_equal(r->created_ms, row.created_ms);
+    assert_int_equal(r->started_ms, 2);
+    assert_string_equal(r->provider, row.provider);
+    assert_int_equal(r->intent_ms, 3);
+    assert_string_equal(r->prediction, "p");
+    assert_string_equal(r->input_url, row.input_url);
+    assert_int_equal(r->cost_nano, 5);
+    assert_string_equal(r->result, "{}");
+    assert_string_equal(r->error, row.error);
+    assert_int_equal(journal_rig_find(rig, "a2", &got), -ERR_NOT_FOUND);
+}
+
+static void test_what_is_not_there_is_null(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_copy got;
+    const struct journal_row row = {.id = "a"};
+    assert_int_equal(journal_rig_insert(rig, &row), 0);
+    assert_int_equal(journal_rig_find(rig, "a", &got), 0);
+    const char *const texts[] = {got.row.tenant,          got.row.parent,   got.row.callback_url,
+                                 got.row.idempotency_key, got.row.provider, got.row.prediction,
+                                 got.row.input_url,       got.row.result,   got.row.error};
+    for (unsigned i = 0; i < ARRAY_LEN(texts); i++)
+        assert_null(texts[i]);
+    assert_string_equal(got.row.request, "");
+}
+
+static void test_idempotency_keys(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_row a = job("a"), b = job("b"), c = job("c");
+    a.idempotency_key = b.idempotency_key = c.idempotency_key = "key";
+    a.fingerprint[0] = 0xab;
+    assert_int_equal(journal_rig_insert(rig, &a), 0);
+    assert_int_equal(journal_rig_insert(rig, &b), -ERR_IDEMPOTENCY_CONFLICT);
+    assert_string_equal(rig->told, "a ab");
+    c.tenant = NULL; /* somebody else's key */
+    assert_int_equal(journal_rig_insert(rig, &c), 0);
+    assert_int_equal(journal_rig_insert(rig, &a), 0); /* asked again: it is there */
+    journal_note_state(rig->j, "a", JOURNAL_COMPLETED, 7, "{}", NULL);
+    assert_int_equal(journal_rig_insert(rig, &b), -ERR_IDEMPOTENCY_CONFLICT); /* as long as it is kept */
+    journal_remove(rig->j, "a");
+    assert_int_equal(journal_rig_insert(rig, &b), 0);
+    struct journal_row plain[] = {job("d"), job("e")}; /* none is no key */
+    assert_int_equal(journal_rig_insert(rig, &plain[0]), 0);
+    assert_int_equal(journal_rig_insert(rig, &plain[1]), 0);
+    assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job"), 4);
+}
+
+static void test_intents(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_copy got;
+    struct journal_row a = job("a"), b = job("b");
+    assert_int_equal(journal_rig_insert(rig, &a), 0);
+    a.provider = "replicate";
+    a.intent_ms = 5;
+    a.request = "not written: the row has it";
+    assert_int_equal(journal_rig_intent(rig, &a), 0);
+    journal_note_run(rig->j, "a", NULL, "https://in");
+    journal_note_run(rig->j, "a", "p1", NULL);
+    assert_int_equal(journal_rig_find(rig, "a", &got), 0);
+    assert_string_equal(got.row.prediction, "p1");
+    assert_string_equal(got.row.input_url, "https://in");
+    assert_string_equal(got.row.request, "{\"scale\":2}");
+    assert_int_equal(got.row.intent_ms, 5);
+    a.provider = "cog";
+    a.intent_ms = 6;
+    journal_note_run(rig->j, "a", "p2", NULL); /* in the same group, before and behind */
+    struct journal_write w = {0};
+    journal_intent(rig->j, &w, &a, nothing);
+    journal_note_run(rig->j, "a", NULL, "https://two");
+    assert_int_equal(journal_rig_find(rig, "a", &got), 0);
+    assert_int_equal(w.op.result, 0);
+    assert_string_equal(got.row.provider, "cog");
+    assert_int_equal(got.row.intent_ms, 6);
+    assert_null(got.row.prediction);
+    assert_string_equal(got.row.input_url, "https://two");
+    b.kind = JOURNAL_REQUEST; /* is not there yet */
+    b.intent_ms = 9;
+    b.state = JOURNAL_RUNNING;
+    assert_int_equal(journal_rig_intent(rig, &b), 0);
+    assert_int_equal(journal_rig_find(rig, "b", &got), 0);
+    assert_int_equal(got.row.kind, JOURNAL_REQUEST);
+    assert_string_equal(got.row.request, "{\"scale\":2}");
+}
+
+static void test_states(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_copy got;
+    struct journal_row a = job("a");
+    int64_t before = (int64_t)clock_wall_ms();
+    assert_int_equal(journal_rig_insert(rig, &a), 0);
+    journal_note_state(rig->j, "a", JOURNAL_RUNNING, -1, NULL, NULL);
+    assert_int_equal(journal_rig_find(rig, "a", &got), 0);
+    int64_t began = got.row.started_ms;
+    assert_int_equal(got.row.state, JOURNAL_RUNNING);
+    assert_true(began >= before);
+    assert_int_equal(got.row.ended_ms, 0);
+    while ((int64_t)clock_wall_ms() == began)
+        ;
+    journal_note_state(rig->j, "a", JOURNAL_RUNNING, 5, NULL, NULL); /* it began once */
+    journal_note_state(rig->j, "a", JOURNAL_FAILED, -1, NULL, "{\"code\":\"X\"}");
+    assert_int_equal(journal_rig_find(rig, "a", &got), 0);
+    assert_int_equal(got.row.state, JOURNAL_FAILED);
+    assert_int_equal(got.row.started_ms, began);
+    assert_true(got.row.ended_ms > began);
+    assert_int_equal(got.row.cost_nano, 5);
+    assert_string_equal(got.row.error, "{\"code\":\"X\"}");
+    assert_null(got.row.result);
+    journal_note_state(rig->j, "nobody", JOURNAL_FAILED, -1, NULL, NULL); /* has no effect */
+    journal_remove(rig->j, "a");
+    assert_int_equal(journal_rig_find(rig, "a", &got), -ERR_NOT_FOUND);
+    assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job"), 0);
+}
+
+/* ---- many ---- */
+
+struct many {
+    struct journal_write w;
+    struct journal_row row;
+    char id[32];
+};
+
+static unsigned many_done;
+
+static void one_of_many(struct op *op)
+{
+    assert_int_equal(op->result, 0);
+    many_done++;
+}
+
+/* Rows n00000 … at once; the older the greater. */
+static struct many *insert_many(struct journal_rig *rig, unsigned count, const char *prefix,
+                                const char *parent)
+{
+    struct many *m = mem_zalloc(count * sizeof(*m));
+    many_done = 0;
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(m[i].id, sizeof(m[i].id), "%s%05u", prefix, i);
+        m[i].row = job(m[i].id);
+        m[i].row.parent = parent;
+        m[i].row.created_ms = 1000 + (count - i) / 2;
+        journal_insert(rig->j, &m[i].w, &m[i].row, one_of_many);
+    }
+    journal_rig_turn_until(rig, &many_done, count);
+    return m;
+}
+
+static void test_children(void **state)
+{
+    struct journal_rig *rig = *state;
+    free(insert_many(rig, 450, "n", "batch"));
+    free(insert_many(rig, 3, "m", "other"));
+    free(insert_many(rig, 3, "x", NULL));
+    assert_int_equal(journal_rig_children(rig, "batch"), 450);
+    assert_int_equal(journal_rig_children(rig, "other"), 3);
+    assert_int_equal(journal_rig_children(rig, "none"), 0);
+    assert_int_equal(journal_rig_children(rig, ""), 0);
+}
+
+static void test_a_restart_tells_what_is_open(void **state)
+{
+    struct journal_rig *rig = *state;
+    unsigned count = 450; /* several steps of reading */
+    free(insert_many(rig, count, "n", NULL));
+    journal_note_state(rig->j, "n00007", JOURNAL_COMPLETED, 0, "{}", NULL);
+    journal_note_state(rig->j, "n00008", JOURNAL_CANCELED, 0, NULL, NULL);
+    journal_note_state(rig->j, "n00009", JOURNAL_RUNNING, -1, NULL, NULL);
+    journal_rig_close(rig); /* writes what nobody waits for */
+    assert_int_equal(journal_rig_open(rig), 0);
+    free(insert_many(rig, 5, "new", NULL)); /* ours: not told */
+    journal_start(rig->j);
+    journal_rig_turn_until(rig, &rig->started, 1);
+    assert_int_equal(rig->found_count, count - 2);
+    assert_string_equal(rig->found[0], "n00449");
+    assert_string_equal(rig->found[count - 3], "n00000");
+    journal_rig_close(rig);
+    assert_int_equal(journal_rig_open(rig), 0); /* and again, as nothing has become of them */
+    journal_start(rig->j);
+    journal_rig_turn_until(rig, &rig->started, 1);
+    assert_int_equal(rig->found_count, count + 3);
+    assert_int_equal(rig->started, 1);
+}
+
+static void test_old_rows_go(void **state)
+{
+    struct journal_rig *rig = *state;
+    unsigned gone = 0;
+    free(insert_many(rig, 450, "n", NULL));
+    FREE_ON_EXIT char *old =
+        mem_printf("UPDATE job SET state = 2, ended_ms = %lld", (long long)clock_wall_ms() - 2 * 3600 * 1000);
+    journal_rig_close(rig);
+    journal_rig_sql(rig, old);
+    journal_rig_sql(rig, "UPDATE job SET state = 1, ended_ms = 0 WHERE id = 'n00003'");
+    journal_rig_sql(rig, "UPDATE job SET ended_ms = ended_ms + 3600000 WHERE id = 'n00004'");
+    rig->config.keep_h = 2;
+    assert_int_equal(journal_rig_open(rig), 0);
+    for (unsigned i = 0; !gone; i++) {
+        assert_true(i < 3000);
+        waiting_loop_step(&rig->w);
+        gone = journal_rig_number(rig, "SELECT COUNT(*) FROM job") == 2;
+    }
+    struct journal_copy got;
+    assert_int_equal(journal_rig_find(rig, "n00003", &got), 0);
+    assert_int_equal(journal_rig_find(rig, "n00004", &got), 0);
+}
+
+/* ---- trouble ---- */
+
+/* Somebody else holds the file, or the server is gone. */
+static struct db *take_away(struct journal_rig *rig)
+{
+    struct db *db = NULL;
+    if (engine->postgres) {
+        postgres_kill();
+        return NULL;
+    }
+    const struct db_config config = {.url = "", .path = rig->path, .timeout_ms = 1000};
+    assert_int_equal(db_new(&config, &db, &rig->e), 0);
+    assert_int_equal(db_connect(db, &rig->e), 0);
+    assert_int_equal(db_begin(db, DB_LOCK_NONE, &rig->e), 0);
+    return db;
+}
+
+static void give_back(struct db *db)
+{
+    if (engine->postgres)
+        postgres_again();
+    if (db)
+        db_rollback(db);
+    db_free(db);
+}
+
+/* A server that is killed would forget what it has not written to its disk. */
+static void open_for_trouble(struct journal_rig *rig)
+{
+    journal_rig_close(rig);
+    rig->config.timeout_ms = 100;
+    rig->config.to_disk = true;
+    assert_int_equal(journal_rig_open(rig), 0);
+}
+
+static void test_away_and_back(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_copy got;
+    struct journal_row a = job("a"), b = job("b");
+    open_for_trouble(rig);
+    assert_int_equal(journal_rig_insert(rig, &a), 0);
+    assert_true(journal_is_up(rig->j));
+    struct db *other = take_away(rig);
+    journal_note_state(rig->j, "a", JOURNAL_RUNNING, -1, NULL, NULL);
+    assert_int_equal(journal_rig_insert(rig, &b), -ERR_DATABASE);
+    assert_false(journal_is_up(rig->j));
+    assert_int_equal(rig->bad, 1);
+    journal_note_run(rig->j, "a", "p1", NULL);
+    journal_note_state(rig->j, "a", JOURNAL_COMPLETED, 9, "{\"r\":1}", NULL);
+    if (!engine->postgres) /* a frozen or dead server takes reading away too */
+        assert_int_equal(journal_rig_find(rig, "b", &got), -ERR_DATABASE);
+    give_back(other);
+    journal_rig_turn_until(rig, &rig->good, 1);
+    assert_true(journal_is_up(rig->j));
+    assert_int_equal(rig->bad, 1);
+    assert_int_equal(journal_rig_insert(rig, &b), 0);
+    assert_int_equal(journal_rig_find(rig, "a", &got), 0);
+    assert_int_equal(got.row.state, JOURNAL_COMPLETED);
+    assert_true(got.row.started_ms > 0);
+    assert_int_equal(got.row.cost_nano, 9);
+    assert_string_equal(got.row.prediction, "p1");
+    assert_string_equal(got.row.result, "{\"r\":1}");
+}
+
+static void test_an_end_without_a_database(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_row a = job("a");
+    open_for_trouble(rig);
+    assert_int_equal(journal_rig_insert(rig, &a), 0);
+    struct db *other = take_away(rig);
+    journal_note_state(rig->j, "a", JOURNAL_COMPLETED, -1, NULL, NULL);
+    journal_rig_close(rig);
+    assert_non_null(strstr(rig->told, "1 changes"));
+    give_back(other);
+    assert_int_equal(journal_rig_open(rig), 0);
+    journal_start(rig->j);
+    journal_rig_turn_until(rig, &rig->started, 1);
+    assert_int_equal(rig->found_count, 1); /* it is still open */
+}
+
+/* One that the database refuses fails alone. SQLite refuses nothing. */
+static void test_a_refused_row(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_row a = job("a"), bad = job("b"), c = job("c");
+    struct journal_write w[2] = {0};
+    struct journal_copy got;
+    bad.request = "\xff\xfe";
+    journal_rig_insert(rig, &a);
+    journal_insert(rig->j, &w[0], &bad, nothing);
+    journal_note_state(rig->j, "a", JOURNAL_FAILED, -1, NULL, "\xff");
+    journal_insert(rig->j, &w[1], &c, nothing);
+    assert_int_equal(journal_rig_find(rig, "a", &got), 0);
+    assert_int_equal(w[0].op.result, engine->postgres ? -ERR_INTERNAL : 0);
+    assert_int_equal(w[1].op.result, 0);
+    assert_int_equal(got.row.state, engine->postgres ? JOURNAL_QUEUED : JOURNAL_FAILED);
+    assert_int_equal(rig->bad, engine->postgres ? 1 : 0);
+    assert_int_equal(journal_rig_find(rig, "c", &got), 0);
+}
+
+/* ---- kill -9 ---- */
+
+enum { WRITERS = 64 };
+
+struct writer {
+    struct journal_rig *rig;
+    struct journal_write w;
+    struct journal_row row;
+    char id[UUID_TEXT];
+};
+
+static int acked; /* a pipe */
+
+static void write_next(struct writer *w);
+
+static void writer_done(struct op *op)
+{
+    struct writer *w = op->owner;
+    if (op->result == 0 && write(acked, w->id, sizeof(w->id)) != sizeof(w->id))
+        _exit(3);
+    write_next(w);
+}
+
+static void write_next(struct writer *w)
+{
+    uuid_make(w->id);
+    w->row = job(w->id);
+    w->w = (struct journal_write){.op.owner = w};
+    journal_insert(w->rig->j, &w->w, &w->row, writer_done);
+}
+
+static _Noreturn void write_until_killed(char *url, char *folder)
+{
+    struct journal_rig *rig = journal_rig_new(url, folder);
+    static struct writer writer[WRITERS];
+    unsigned never = 0;
+    if (journal_rig_open(rig) < 0)
+        _exit(4);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        writer[i].rig = rig;
+        write_next(&writer[i]);
+    }
+    for (;;)
+        journal_rig_turn_until(rig, &never, 1);
+}
+
+static void killed_once(char *url, char *folder, unsigned after, unsigned *rows)
+{
+    int fds[2];
+    char id[UUID_TEXT];
+    unsigned seen = 0;
+    assert_int_equal(pipe(fds), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        acked = fds[1];
+        close(fds[0]);
+        write_until_killed(url, folder);
+    }
+    close(fds[1]);
+    FILE *in = fdopen(fds[0], "r");
+    struct journal_rig *rig = NULL;
+    char(*ids)[UUID_TEXT] = mem_zalloc(100000 * sizeof(*ids));
+    while (fread(id, sizeof(id), 1, in) == 1) {
+        assert_true(seen < 100000);
+        memcpy(ids[seen++], id, sizeof(id));
+        if (seen == after)
+            kill(pid, SIGKILL);
+    }
+    fclose(in);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(seen >= after);
+    rig = journal_rig_new(url ? mem_strdup(url) : NULL, mem_strdup(folder));
+    assert_int_equal(journal_rig_open(rig), 0);
+    for (unsigned i = 0; i < seen; i++) {
+        struct journal_copy got;
+        assert_int_equal(journal_rig_find(rig, ids[i], &got), 0);
+    }
+    *rows += seen;
+    assert_true(journal_rig_number(rig, "SELECT COUNT(*) FROM job") >= *rows);
+    journal_rig_leave(rig);
+    free(ids);
+}
+
+static void test_killed_in_the_middle(void **state)
+{
+    FREE_ON_EXIT char *url = engine->postgres ? postgres_database() : NULL;
+    char *folder = scratch_new();
+    unsigned rows = 0;
+    for (unsigned round = 0; round < 5; round++)
+        killed_once(url, folder, 20 + 77 * round, &rows);
+    scratch_free(folder);
+}
+
+/* ---- SQLite ---- */
+
+static void test_a_damaged_file(void **state)
+{
+    struct journal_rig *rig = *state;
+    free(insert_many(rig, 300, "n", NULL));
+    journal_rig_close(rig);
+    CLOSE_ON_EXIT int fd = open(rig->path, O_WRONLY | O_CLOEXEC);
+    for (off_t at = 0; at < 60 * 4096; at += 8)
+        assert_int_equal(pwrite(fd, "damaged!", 8, 8192 + at), 8);
+    assert_int_equal(journal_rig_open(rig), -ERR_INTERNAL);
+    assert_non_null(strstr(rig->e.reason, "is damaged"));
+    assert_non_null(strstr(rig->e.reason, "limner repair"));
+}
+
+static void test_locked_at_the_start(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_row a = job("a");
+    assert_int_equal(journal_rig_insert(rig, &a), 0);
+    journal_rig_close(rig);
+    unlink(rig->path); /* an empty one must be written at once */
+    rig->config.timeout_ms = 100;
+    rig->config.path = rig->path;
+    struct db *other;
+    const struct db_config config = {.url = "", .path = rig->path, .timeout_ms = 1000, .as_it_is = true};
+    assert_int_equal(db_new(&config, &other, &rig->e), 0);
+    assert_int_equal(db_connect(other, &rig->e), 0);
+    assert_int_equal(db_begin(other, DB_LOCK_NONE, &rig->e), 0);
+    assert_int_equal(journal_rig_open(rig), 0);
+    assert_int_equal(rig->bad, 1);
+    assert_non_null(strstr(rig->told, "locked by another program"));
+    assert_false(journal_is_up(rig->j));
+    journal_start(rig->j);
+    db_rollback(other);
+    db_free(other);
+    journal_rig_turn_until(rig, &rig->started, 1);
+    assert_int_equal(rig->good, 1);
+    assert_true(journal_is_up(rig->j));
+}
+
+/* Its one gateway may have got another name. */
+static void test_another_name(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_copy got;
+    free(insert_many(rig, 3, "n", NULL));
+    journal_rig_close(rig);
+    rig->config.owner = "two";
+    assert_int_equal(journal_rig_open(rig), 0);
+    journal_start(rig->j);
+    journal_rig_turn_until(rig, &rig->started, 1);
+    assert_int_equal(rig->found_count, 3);
+    assert_int_equal(journal_rig_find(rig, "n00001", &got), 0);
+    assert_string_equal(got.row.owner, "two");
+}
+
+static void test_to_the_disk(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_row a = job("a");
+    journal_rig_close(rig);
+    rig->config.to_disk = true;
+    assert_int_equal(journal_rig_open(rig), 0);
+    assert_int_equal(journal_rig_insert(rig, &a), 0);
+}
+
+/* ---- PostgreSQL ---- */
+
+static struct journal_rig *another(struct journal_rig *rig, const char *owner)
+{
+    struct journal_rig *other = journal_rig_new(mem_strdup(rig->url), NULL);
+    other->config.owner = owner;
+    other->config.owner_s = rig->config.owner_s;
+    assert_int_equal(journal_rig_open(other), 0);
+    journal_start(other->j);
+    journal_rig_turn_until(other, &other->started, 1);
+    return other;
+}
+
+static void test_taking_over(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_copy got;
+    free(insert_many(rig, 450, "n", NULL));
+    journal_note_state(rig->j, "n00003", JOURNAL_COMPLETED, 0, NULL, NULL);
+    journal_note_state(rig->j, "n00004", JOURNAL_RUNNING, 0, NULL, NULL);
+    assert_int_equal(journal_rig_find(rig, "n00003", &got), 0);
+    assert_true(journal_holds(rig->j));
+    rig->config.owner_s = 1;
+    struct journal_rig *two = another(rig, "two"), *three = another(rig, "three");
+    free(insert_many(two, 2, "t", NULL)); /* of one that lives */
+    uint64_t start = clock_mono_ns();
+    while (two->found_count + three->found_count < 449) { /* the first one says nothing any more */
+        assert_true(clock_mono_ns() - start < 30 * NS_PER_S);
+        waiting_loop_step(&two->w);
+        waiting_loop_step(&three->w);
+    }
+    for (unsigned i = 0; i < two->found_count; i++)
+        for (unsigned k = 0; k < three->found_count; k++)
+            assert_string_not_equal(two->found[i], three->found[k]);
+    assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job WHERE owner = 'one'"), 1);
+    struct journal_row lost = job("n00004"), mine = job("q");
+    assert_int_equal(journal_rig_intent(rig, &lost), -ERR_NOT_FOUND); /* what was ours is not */
+    journal_note_state(rig->j, "n00004", JOURNAL_FAILED, 0, NULL, NULL);
+    assert_int_equal(journal_rig_find(rig, "n00004", &got), 0);
+    assert_int_equal(got.row.state, JOURNAL_RUNNING);
+    assert_int_equal(journal_rig_intent(rig, &mine), 0);
+    journal_rig_free(two);
+    journal_rig_free(three);
+}
+
+static void test_holding(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_row a = job("a");
+    journal_rig_close(rig);
+    rig->config.owner_s = 4; /* the least that there is */
+    rig->config.timeout_ms = 100;
+    assert_int_equal(journal_rig_open(rig), 0);
+    assert_true(journal_holds(rig->j));
+    postgres_kill();
+    assert_int_equal(journal_rig_insert(rig, &a), -ERR_DATABASE);
+    uint64_t start = clock_mono_ns();
+    while (journal_holds(rig->j)) {
+        assert_true(clock_mono_ns() - start < 30 * NS_PER_S);
+        waiting_loop_step(&rig->w);
+    }
+    assert_true(clock_mono_ns() - start < 20 * NS_PER_S);
+    postgres_again();
+    journal_rig_turn_until(rig, &rig->good, 1);
+    assert_true(journal_holds(rig->j));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest both[] = {
+        cmocka_unit_test(test_killed_in_the_middle),
+        TEST(test_a_row_comes_back),
+        TEST(test_what_is_not_there_is_null),
+        TEST(test_idempotency_keys),
+        TEST(test_intents),
+        TEST(test_states),
+        TEST(test_children),
+        TEST(test_a_restart_tells_what_is_open),
+        TEST(test_old_rows_go),
+        TEST(test_away_and_back),
+        TEST(test_an_end_without_a_database),
+        TEST(test_a_refused_row),
+    };
+    const struct CMUnitTest sqlite[] = {
+        TEST(test_a_damaged_file),
+        TEST(test_locked_at_the_start),
+        TEST(test_another_name),
+        TEST(test_to_the_disk),
+    };
+    const struct CMUnitTest postgres[] = {TEST(test_taking_over), TEST(test_holding), TEST(test_to_the_disk)};
+    int failed = 0;
+    for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
+        engine = &engines[i];
+        if (engine->postgres && !postgres_start()) {
+            assert_null(getenv("CI"));
+            print_message("journal: PostgreSQL cannot be had here\n");
+            continue;
+        }
+        print_message("journal on %s\n", engine->name);
+        failed += cmocka_run_group_tests(both, NULL, NULL);
+        failed += engine->postgres ? cmocka_run_group_tests(postgres, NULL, NULL)
+                                   : cmocka_run_group_tests(sqlite, NULL, NULL);
+        if (engine->postgres)
+            postgres_stop();
+    }
+    return failed;
+}
