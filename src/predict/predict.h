@@ -20,6 +20,8 @@
 
 struct provider;
 
+enum { PREDICTION_ID_MAX = 64 };
+
 struct prediction_output {
     struct blob *blob; /* the prediction's reference; NULL while the bytes are still at url */
     char *url;         /* where stage 080 fetches them, without any token; the prediction's; NULL: in blob */
@@ -38,7 +40,23 @@ struct prediction {
     uint64_t deadline_ns;                      /* on the loop's clock: nobody waits longer */
     const char *id;                            /* the request's, for logs */
     void (*on_progress)(struct prediction *p); /* core thread; NULL: none */
+    /* What an earlier process knew of this run, which may have been paid for. A provider whose runs cost no
+     * money passes over it and runs anew. What the input is made of must be what it was then: params, the
+     * picture's bytes, wanted. */
+    const char *resume_id;   /* the provider's id: it is asked about, and nothing is made; NULL: not known */
+    int64_t resume_intent_s; /* else: a run was about to be made, since 1970; 0: none. It is looked for, and
+                                made only if it provably was not; if that cannot be known UNKNOWN_OUTCOME */
+    const char *resume_input_url; /* where the picture was then; NULL: inline, or not known */
+    /* Names the run in what the provider keeps about it, so that it is found by that for certain where
+     * webhooks are on: letters, digits, - and _; the same when it is resumed, another for each run. NULL:
+     * none. */
+    const char *mark;
+    /* Core thread; NULL: none. remote_id or remote_input is known, or remote_id is "" again, as that run was
+     * lost by the provider and another is about to be made. Told before what costs money goes out. */
+    void (*on_note)(struct prediction *p);
     /* out */
+    char remote_id[PREDICTION_ID_MAX + 1]; /* the provider's, for resume_id; "": not known */
+    const char *remote_input;              /* where the picture is, for resume_input_url; during on_note */
     struct prediction_output output[RESULT_OUTPUTS_MAX];
     unsigned output_count;
     const char *model;   /* what ran; static text */

@@ -66,6 +66,15 @@ bool replicate_id_known(const void *ctx, const char *id)
     return false;
 }
 
+bool replicate_id_taken(const void *ctx, const char *id)
+{
+    const struct replicate *self = ctx;
+    LIST_FOREACH (node, &self->runs)
+        if (strcmp(CONTAINER_OF(node, struct replicate_run, node)->id, id) == 0)
+            return true;
+    return replicate_id_known(self, id);
+}
+
 static int replicate_available(struct provider *p, const struct feature *f, struct error *e)
 {
     struct replicate *self = replicate_of(p);

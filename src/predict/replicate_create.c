@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "predict/backoff.h"
 #include "predict/replicate_run.h"
 
@@ -74,14 +75,23 @@ void admit_done(struct replicate_run *run)
 
 /* ---- create ---- */
 
-static int make_body(struct replicate_run *run, struct error *e)
+/* With our mark, if the run has one that can stand in an address. To be freed; NULL: no webhooks. */
+static char *make_webhook(const struct replicate_run *run)
+{
+    const char *url = run->self->hooks.url, *mark = run->prediction->mark;
+    bool marked = mark && replicate_id_ok(mark);
+    return url ? mem_printf("%s%s%s", url, marked ? REPLICATE_MARK : "", marked ? mark : "") : NULL;
+}
+
+static int make_body(struct replicate_run *run, const struct blob *bytes, struct error *e)
 {
     BUF_ON_EXIT struct buf body;
     buf_init(&body, REPLICATE_BODY_MAX);
     const struct prediction *p = run->prediction;
-    const struct replicate_image image = {run->by_url ? buf_text(&run->image_url) : NULL, p->input,
+    const struct replicate_image image = {run->by_url ? buf_text(&run->image_url) : NULL, bytes,
                                           p->info.type};
-    const struct replicate_beside beside = {.webhook = run->self->hooks.url};
+    FREE_ON_EXIT char *webhook = make_webhook(run);
+    const struct replicate_beside beside = {.webhook = webhook};
     int r = replicate_target_body(&run->target, p->params, &image, &beside, &body, e);
     if (r < 0)
         return r;
@@ -101,7 +111,7 @@ void create_enter(struct replicate_run *run)
         run_go(run, RUN_ADMIT);
         return;
     }
-    if (make_body(run, &e) < 0) {
+    if (make_body(run, run->prediction->input, &e) < 0) {
         run_fail(run, &e);
         return;
     }
@@ -118,6 +128,7 @@ void create_enter(struct replicate_run *run)
     call->timeout_ms = (wait_s + WAIT_MARGIN_S) * 1000;
     call->stall_timeout_ms = 0; /* the server is silent while the model runs */
     run->sent_s = clock_wall_s();
+    run->resuming = false;
     run->file_fresh = false;
     run->prediction->paid = true;
     metrics_count(run->self->metrics, run->prediction->feature, PROVIDER_CREATES, 1);
@@ -219,6 +230,24 @@ void run_look_up(struct replicate_run *run)
     look_later(run);
 }
 
+/* A picture that is too large to be inline lay somewhere that we were not told: then nothing in the list can
+ * be ours for certain, and what is like it in all else is a doubt. */
+void run_look_up_earlier(struct replicate_run *run, int64_t intent_s)
+{
+    struct error e;
+    const struct prediction *p = run->prediction;
+    bool known = run->by_url || replicate_inline_fits(p->input);
+    BLOB_ON_EXIT struct blob *nothing = blob_static("", 0);
+    if (make_body(run, known ? p->input : nothing, &e) < 0) {
+        run_fail(run, &e);
+        return;
+    }
+    run->resuming = true;
+    run->settled = true; /* it was sent a while ago, or never */
+    run->sent_s = intent_s;
+    run_look_up(run);
+}
+
 void look_up_enter(struct replicate_run *run)
 {
     char path[128];
@@ -235,6 +264,9 @@ static void not_there(struct replicate_run *run)
         look_later(run);
     } else if (!run->settled) {
         unknown(run);
+    } else if (run->resuming) {
+        set_paid(run, false);
+        run_go(run, run_to_create(run));
     } else {
         set_paid(run, false);
         error_set(&e, ERR_UPSTREAM, "The model's server failed");
@@ -245,7 +277,12 @@ static void not_there(struct replicate_run *run)
 void look_up_done(struct replicate_run *run)
 {
     struct replicate *self = run->self;
-    struct replicate_wanted wanted = {run->body, run->target.feature->model, replicate_id_known, self};
+    const struct replicate_wanted wanted = {.body = run->body,
+                                            .model = run->target.feature->model,
+                                            .any_version = run->resuming,
+                                            .taken = replicate_id_taken,
+                                            .ctx = self};
+    const unsigned pages = run->resuming ? REPLICATE_RESUME_PAGES_MAX : REPLICATE_PAGES_MAX;
     struct replicate_found found;
     struct error e;
     struct replicate_reply reply = run_call_reply(run, REPLICATE_CALL_OTHER);
@@ -267,7 +304,7 @@ void look_up_done(struct replicate_run *run)
         run->get_url[0] = run->cancel_url[0] = '\0';
         run->heard_ns = now_of(run);
         run_go(run, RUN_POLL);
-    } else if (found.next[0] && ++run->pages < REPLICATE_PAGES_MAX) {
+    } else if (found.next[0] && ++run->pages < pages) {
         memcpy(run->next_page, found.next, sizeof(run->next_page));
         run_go(run, RUN_LOOK_UP);
     } else if (found.next[0] || found.cut) {

@@ -55,17 +55,33 @@ bool replicate_id_ok(const char *id)
     return n > 0 && n <= REPLICATE_ID_MAX && id[n] == '\0';
 }
 
+/* The address before it may have changed since. NULL: it has none. */
+static const char *mark_of(const json_t *prediction)
+{
+    return strstr(replicate_json_text(prediction, "webhook"), REPLICATE_MARK);
+}
+
+static enum likeness by_content(const json_t *entry, const json_t *sent,
+                                const struct replicate_wanted *wanted)
+{
+    const char *version = replicate_json_text(sent, "version");
+    bool other_version = *version && strcmp(replicate_json_text(entry, "version"), version) != 0;
+    if (other_version && !wanted->any_version)
+        return OTHER;
+    enum likeness like = same_input(json_object_get(sent, "input"), json_object_get(entry, "input"));
+    return like == OURS && other_version ? DOUBTFUL : like;
+}
+
 static enum likeness compare(const json_t *entry, const json_t *sent, const struct replicate_wanted *wanted)
 {
     const char *id = replicate_json_text(entry, "id"), *model = replicate_json_text(entry, "model");
-    const char *version = replicate_json_text(sent, "version");
-    if (*model ? strcmp(model, wanted->model) != 0 : !*version)
+    const char *mark = mark_of(sent), *their_mark = mark_of(entry);
+    if (*model ? strcmp(model, wanted->model) != 0 : !*replicate_json_text(sent, "version"))
         return OTHER;
-    if (*version && strcmp(replicate_json_text(entry, "version"), version) != 0)
-        return OTHER;
-    if (!replicate_id_ok(id) || wanted->taken(wanted->ctx, id))
-        return OTHER;
-    return same_input(json_object_get(sent, "input"), json_object_get(entry, "input"));
+    enum likeness like =
+        mark && their_mark ? (strcmp(mark, their_mark) == 0 ? OURS : OTHER) : by_content(entry, sent, wanted);
+    /* Last, as it may take a while. */
+    return like == OTHER || !replicate_id_ok(id) || wanted->taken(wanted->ctx, id) ? OTHER : like;
 }
 
 /* The token is sent there. */

@@ -2,7 +2,9 @@
  *
  * Order: GET replicate_lookup_path; replicate_lookup_read on each 2xx answer, following `next` at most
  * REPLICATE_PAGES_MAX times. A prediction is ours if its model (or version) and every key of the input are
- * what we sent, and no other run has it. No I/O; any thread. */
+ * what we sent, and no other run has it. Where both the create and the prediction have a marked webhook (a
+ * query that begins with REPLICATE_MARK), the mark alone decides. The newest comes first. No I/O; any thread.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -14,11 +16,18 @@
 #include "predict/replicate_error.h"
 #include "tables/error.h"
 
-enum { REPLICATE_PAGES_MAX = 5, REPLICATE_ID_MAX = 64 };
+enum {
+    REPLICATE_PAGES_MAX = 5,
+    REPLICATE_RESUME_PAGES_MAX = 60, /* at 100 a page what an account may make in ten minutes */
+    REPLICATE_ID_MAX = 64
+};
+
+#define REPLICATE_MARK "?job="
 
 struct replicate_wanted {
-    const struct blob *body;                        /* of the create, as it was sent */
-    const char *model;                              /* "owner/name" */
+    const struct blob *body; /* of the create, as it was sent */
+    const char *model;       /* "owner/name" */
+    bool any_version;        /* the one of the create is not known for certain: another one is a doubt */
     bool (*taken)(const void *ctx, const char *id); /* it belongs to another run */
     const void *ctx;
 };

@@ -41,6 +41,7 @@ static bool link_input(struct replicate_run *run, const char *key)
 enum run_at run_picture(struct replicate_run *run)
 {
     const struct prediction *p = run->prediction;
+    run->picture_ready = true;
     buf_release(&run->image_url);
     buf_init(&run->image_url, ADDRESS_MAX);
     if (!run->by_url && replicate_inline_fits(p->input))
@@ -52,6 +53,20 @@ enum run_at run_picture(struct replicate_run *run)
         return RUN_SEND_FILE;
     memcpy(run->input_key, key, sizeof(key));
     return RUN_STORE_INPUT;
+}
+
+enum run_at run_to_create(struct replicate_run *run)
+{
+    if (run->picture_ready)
+        return RUN_CREATE;
+    run->by_url = false;
+    return run_picture(run);
+}
+
+void run_picture_as_it_was(struct replicate_run *run, const char *url)
+{
+    buf_init(&run->image_url, ADDRESS_MAX);
+    run->by_url = url && buf_puts(&run->image_url, url) == 0;
 }
 
 void run_picture_forget(struct replicate_run *run)
@@ -68,6 +83,7 @@ void run_picture_forget(struct replicate_run *run)
 void store_input_done(struct replicate_run *run)
 {
     if (run->put.op.result == 0) {
+        run_note(run);
         run_go(run, RUN_CREATE);
         return;
     }
@@ -167,6 +183,7 @@ void send_file_done(struct replicate_run *run)
     if (replicate_id_ok(id))
         snprintf(run->file_id, sizeof(run->file_id), "%s", id);
     run->file_fresh = true;
+    run_note(run);
     run_go(run, RUN_CREATE);
 }
 

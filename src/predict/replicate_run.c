@@ -155,6 +155,20 @@ static bool diverted(struct replicate_run *run, enum run_at next)
     return true;
 }
 
+/* Who hears it may cancel: that is seen to at the next step. */
+void run_note(struct replicate_run *run)
+{
+    struct prediction *p = run->prediction;
+    if (!p || !p->on_note)
+        return;
+    bool telling = run->telling;
+    run->telling = true;
+    p->remote_input = run->by_url ? buf_text(&run->image_url) : NULL;
+    p->on_note(p);
+    p->remote_input = NULL;
+    run->telling = telling;
+}
+
 void run_go(struct replicate_run *run, enum run_at next)
 {
     if (!diverted(run, next))
@@ -300,6 +314,49 @@ static void refuse(struct replicate *self, struct prediction *p)
     op_complete(&p->op, -(int)p->err.code);
 }
 
+static bool resumes(const struct prediction *p)
+{
+    return (p->resume_id && *p->resume_id) || p->resume_intent_s > 0;
+}
+
+/* What may have been paid for is asked about whatever rests. */
+static bool enter_breakers(struct replicate *self, const struct prediction *p, struct replicate_run *run)
+{
+    uint64_t now = loop_now_ns(self->config.loop);
+    run->account = run->model = BREAKER_REFUSED;
+    if (resumes(p))
+        return true;
+    run->account = breaker_enter(&self->account, now);
+    if (run->account != BREAKER_REFUSED)
+        run->model = breaker_enter(&self->model[replicate_model_slot(p->feature)], now);
+    if (run->model != BREAKER_REFUSED)
+        return true;
+    if (run->account != BREAKER_REFUSED)
+        breaker_leave(&self->account, run->account, BREAKER_NEITHER, now);
+    return false; /* since it was asked whether it is available */
+}
+
+/* By the id that an earlier process knew, or by what it was about to send. */
+static void resume(struct replicate_run *run)
+{
+    struct prediction *p = run->prediction;
+    p->paid = true; /* as far as we know */
+    if (p->resume_id && replicate_id_ok(p->resume_id)) {
+        snprintf(p->remote_id, sizeof(p->remote_id), "%s", p->resume_id);
+        run_know(run, p->resume_id);
+        run->heard_ns = now_of(run);
+        run_go(run, RUN_POLL);
+        return;
+    }
+    if (p->resume_intent_s > 0) {
+        run_picture_as_it_was(run, p->resume_input_url);
+        run_look_up_earlier(run, p->resume_intent_s);
+    } else { /* an id that is none */
+        const struct error e = {.code = ERR_UNKNOWN_OUTCOME};
+        run_fail(run, &e);
+    }
+}
+
 void replicate_run_start(struct replicate *self, struct prediction *p)
 {
     const struct options *opt = self->config.opt;
@@ -307,22 +364,14 @@ void replicate_run_start(struct replicate *self, struct prediction *p)
     unsigned slot = replicate_model_slot(p->feature);
     op_begin(&p->op, self->config.loop, p->op.on_done, run_cancel);
     p->model = p->feature->model;
-    enum breaker_pass account = breaker_enter(&self->account, now);
-    if (account == BREAKER_REFUSED) {
-        refuse(self, p);
-        return;
-    }
-    enum breaker_pass model = breaker_enter(&self->model[slot], now);
-    if (model == BREAKER_REFUSED) { /* since it was asked whether it is available */
-        breaker_leave(&self->account, account, BREAKER_NEITHER, now);
-        refuse(self, p);
-        return;
-    }
     struct replicate_run *run = NEW(struct replicate_run);
+    if (!enter_breakers(self, p, run)) {
+        free(run);
+        refuse(self, p);
+        return;
+    }
     run->self = self;
     run->prediction = p;
-    run->account = account;
-    run->model = model;
     run->deadline_ns = p->deadline_ns ? p->deadline_ns : now + (uint64_t)opt->run_timeout_ms * NS_PER_MS;
     run->file_expires_s = INT64_MAX;
     p->driver = run;
@@ -331,7 +380,10 @@ void replicate_run_start(struct replicate *self, struct prediction *p)
     replicate_target_init(&run->target, p->feature,
                           now < self->version[slot].until_ns ? self->version[slot].id : "");
     run->target.wanted = p->wanted;
-    run_go(run, run_picture(run));
+    if (resumes(p))
+        resume(run);
+    else
+        run_go(run, run_picture(run));
 }
 
 /* ---- resolve ---- */

@@ -21,6 +21,8 @@
 #include "predict/shared_bucket.h"
 #include "store/store.h"
 
+_Static_assert((int)REPLICATE_ID_MAX == (int)PREDICTION_ID_MAX, "remote_id");
+
 enum { REPLICATE_IDS_KEPT = 256, REPLICATE_VERSION_S = 3600 };
 
 /* The account: what its runs have in common. */
@@ -82,6 +84,7 @@ struct replicate_run {
     struct buf image_url;               /* where the model finds the picture */
     bool by_url;                        /* it does so; else it goes inline */
     struct blob *form_head, *form_tail; /* around the picture, while the files API gets it */
+    bool picture_ready;                 /* to be sent by a create of ours */
     char input_key[STORE_KEY_MAX + 1];  /* in our store; "": not there */
     char file_id[REPLICATE_ID_MAX + 1]; /* at the files API; "": not there */
     int64_t file_expires_s;             /* INT64_MAX: not told */
@@ -97,6 +100,7 @@ struct replicate_run {
 
     struct blob *body; /* of the create */
     int64_t sent_s;    /* when it was first sent; since 1970 */
+    bool resuming;     /* it was sent by an earlier process, if at all */
     bool settled;      /* what came of it is in the list before the last look, or nothing came of it */
     unsigned looks, pages;
     char next_page[512];
@@ -120,6 +124,7 @@ void run_fail(struct replicate_run *run, const struct error *e);
 void run_finish(struct replicate_run *run, int result); /* the prediction's outputs or err are filled */
 void run_stopped(struct replicate_run *run);            /* as run->stop says */
 void run_pause_until(struct replicate_run *run, uint64_t at_ns, enum run_at next);
+void run_note(struct replicate_run *run); /* tells what is to be remembered; the caller goes on */
 /* Pauses, then goes there; fails with e if that is later than anybody waits. */
 void run_pause(struct replicate_run *run, uint64_t wait_ns, enum run_at next, const struct error *e);
 /* The same with the wait of a further try, for the reason why (PROVIDER_AGAIN_…); fails with e if there is
@@ -148,6 +153,8 @@ void run_call_failed(struct replicate_run *run, enum replicate_call call);
 
 /* Where the picture goes: RUN_CREATE if it is ready to be sent. */
 enum run_at run_picture(struct replicate_run *run);
+enum run_at run_to_create(struct replicate_run *run); /* the same, if that has not been seen to yet */
+void run_picture_as_it_was(struct replicate_run *run, const char *url); /* for a look-up; NULL: not known */
 void store_input_enter(struct replicate_run *run);
 void store_input_done(struct replicate_run *run);
 void send_file_enter(struct replicate_run *run);
@@ -165,6 +172,8 @@ void create_done(struct replicate_run *run);
 void look_up_enter(struct replicate_run *run);
 void look_up_done(struct replicate_run *run);
 void run_look_up(struct replicate_run *run); /* a create has gone out, and its outcome is not known */
+/* The same for one that an earlier process was about to send at intent_s. */
+void run_look_up_earlier(struct replicate_run *run, int64_t intent_s);
 
 /* ---- waiting for a known prediction, and cancelling it (replicate_wait.c) ---- */
 
@@ -187,3 +196,4 @@ void replicate_drop_version(struct replicate *self, const struct feature *f,
 void replicate_notice(const struct replicate *self, const char *event, const char *model, const char *said);
 void replicate_know_id(struct replicate *self, const char *id);
 bool replicate_id_known(const void *self, const char *id);
+bool replicate_id_taken(const void *self, const char *id); /* known, or a run's that is under way */

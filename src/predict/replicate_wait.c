@@ -36,10 +36,25 @@ static uint64_t now_of(const struct replicate_run *run)
 
 void run_know(struct replicate_run *run, const char *id)
 {
+    struct prediction *p = run->prediction;
     snprintf(run->id, sizeof(run->id), "%s", id);
     replicate_know_id(run->self, id);
     blob_unref(run->hook);
     run->hook = replicate_hooks_early(run->self, id);
+    if (!p || strcmp(p->remote_id, id) == 0)
+        return;
+    snprintf(p->remote_id, sizeof(p->remote_id), "%s", id);
+    run_note(run);
+}
+
+/* That prediction is lost; the next has not begun. */
+static void forget(struct replicate_run *run)
+{
+    run->prediction->paid = run->processing = false;
+    run->id[0] = run->get_url[0] = run->cancel_url[0] = '\0';
+    run->polls = 0;
+    run->prediction->remote_id[0] = '\0';
+    run_note(run);
 }
 
 static void take_identity(struct replicate_run *run, const struct replicate_answer *a)
@@ -161,10 +176,8 @@ static void judge_answer(struct replicate_run *run, const struct replicate_answe
         run_fail(run, &v.err);
         return;
     case REPLICATE_RETRY_NEW:
-        run->prediction->paid = run->processing = false; /* that one is lost, the next not yet begun */
-        run->id[0] = run->get_url[0] = run->cancel_url[0] = '\0';
-        run->polls = 0;
-        run_again(run, RUN_CREATE, PROVIDER_AGAIN_PLATFORM, &v.err);
+        forget(run);
+        run_again(run, run_to_create(run), PROVIDER_AGAIN_PLATFORM, &v.err);
         return;
     }
 }

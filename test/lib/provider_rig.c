@@ -1,5 +1,6 @@
 #include "provider_rig.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -52,6 +53,14 @@ static void on_progress(struct prediction *p)
         op_cancel(&p->op);
 }
 
+static void on_note(struct prediction *p)
+{
+    struct provider_rig *r = CONTAINER_OF(p, struct provider_rig, p);
+    size_t len = strlen(r->notes);
+    snprintf(r->notes + len, sizeof(r->notes) - len, "%s|%s;", p->remote_id,
+             p->remote_input ? p->remote_input : "");
+}
+
 static void on_done(struct op *op)
 {
     struct provider_rig *r = CONTAINER_OF(op, struct provider_rig, p.op);
@@ -85,10 +94,16 @@ int provider_rig_run(struct provider_rig *r)
                                .wanted = old.wanted,
                                .id = old.id,
                                .on_progress = on_progress,
+                               .on_note = on_note,
+                               .resume_id = old.resume_id,
+                               .resume_intent_s = old.resume_intent_s,
+                               .resume_input_url = old.resume_input_url,
+                               .mark = old.mark,
                                .deadline_ns = old.deadline_ns};
     r->done = false;
     r->told = 0;
     memset(r->paid, 0, sizeof(r->paid));
+    r->notes[0] = '\0';
     timer_arm(loop, &r->client.too_late, clock_mono_ns() + 30 * NS_PER_S, too_late);
     if (r->cancel_when)
         timer_arm(loop, &r->look, clock_mono_ns(), look);

@@ -21,6 +21,7 @@ struct provider_rig {
     char paid[64];                               /* what it was at each: "pp-" */
     bool (*cancel_when)(struct provider_rig *r); /* asked every few ms; NULL: never */
     bool leave_when_free;                        /* on_progress cancels when nothing is paid */
+    char notes[256];                             /* what on_note was told: "id|address;id|address;" */
     struct timer look;
     void *ctx;
 };
