@@ -15,6 +15,7 @@
 
 #include "app_budgets.h"
 #include "app_history.h"
+#include "app_jobs.h"
 #include "app_metrics.h"
 #include "app_metrics_server.h"
 #include "app_providers.h"
@@ -72,6 +73,7 @@ struct app {
     uint64_t ticks, drain_until_ns;
     bool stopping;
     struct app_ready ready;
+    struct app_jobs jobs;
 };
 
 /* ---- making the parts ---- */
@@ -232,6 +234,8 @@ static int make_all(struct app *app, struct error *e)
         r = make_providers(app, e);
     if (r == 0 && app->wants.serve)
         r = app_make_history(app->opt, svc, &app->db, e);
+    if (r == 0 && app->wants.serve)
+        r = app_make_jobs(svc, app->disk, &app->jobs, e);
     return r < 0 || !app->wants.serve ? r : app_make_budgets(svc, app->shared, app->db, app->api, e);
 }
 
@@ -257,6 +261,7 @@ void app_free(struct app *app)
     if (!app)
         return;
     struct services *svc = &app->svc;
+    app_jobs_cut(&app->jobs);
     if (app->http)
         http_stop(app->http);
     app_metrics_server_stop(app->metrics_server);
@@ -268,6 +273,8 @@ void app_free(struct app *app)
     lane_free(app->inference);
     lane_free(app->disk);
     lane_free(app->db);
+    lane_free(app->jobs.lane);
+    app_jobs_free(&app->jobs);
     app_history_free(svc);
     budgets_free(svc->budgets);
     for (unsigned i = 0; i < svc->provider_count; i++)
@@ -332,6 +339,19 @@ static void warn(void *ctx, const char *what)
 
 /* ---- running ---- */
 
+/* Only jobs are under way, and the next start takes them up where they are: what is written about them must
+ * be on the disk, and that is all. Their runs cannot be freed, so the process ends without. */
+static void leave_jobs(struct app *app, unsigned open, bool late)
+{
+    bool written = app_history_stopped(&app->svc);
+    written = app_budgets_stopped(&app->svc) && written;
+    written = app_jobs_written(&app->jobs) && written;
+    if (!written && !late)
+        return;
+    LOG(LOG_INFO, "stopped", F_INT("jobs_left_to_the_next_start", open));
+    _exit(0);
+}
+
 static void check_drained(struct app *app)
 {
     uint64_t open = atomic_load(&app->svc.open);
@@ -340,13 +360,19 @@ static void check_drained(struct app *app)
     bool listing = web_busy(&app->web) || object_checks_running(app->svc.object_checks) > 0;
     if (open == 0 && !listing)
         app_status_close(app->status); /* so that answering comes to an end, however many ask */
-    if ((open > 0 || answering || listing || app_shared_busy(app->shared)) && !late)
+    if (open > 0 && open == app_jobs_left(&app->jobs)) {
+        leave_jobs(app, (unsigned)open, late);
+        return;
+    }
+    if ((open > 0 || answering || listing || app_shared_busy(app->shared) || app_jobs_busy(&app->jobs)) &&
+        !late)
         return;
     if (open > 0 || listing) {
         LOG(LOG_WARN, "drain took too long", F_INT("requests", open));
         _exit(1); /* running work cannot be freed; the process ends without it */
     }
     bool written = app_history_stopped(&app->svc);
+    written = app_jobs_written(&app->jobs) && written;
     if (!app_budgets_stopped(&app->svc) || !written)
         return; /* each wait for the database is bounded */
     timer_disarm(app->svc.loop, &app->tick);
@@ -385,6 +411,7 @@ void app_stop(struct app *app)
     if (app->http)
         http_drain(app->http);
     web_stop(&app->web);
+    app_jobs_stop(&app->jobs);
     prefetch_stop(app->svc.prefetch); /* nobody waits for what runs ahead */
     timer_arm(app->svc.loop, &app->tick, now, on_tick);
 }
@@ -440,6 +467,9 @@ int app_listen(struct app *app, struct error *e)
         .sample = sample,
         .status = ask_status,
         .flushed = flushed,
+        .jobs = app->jobs.jobs ? jobs_page : NULL,
+        .ws = app->jobs.jobs ? jobs_socket : NULL,
+        .jobs_ctx = app->jobs.jobs,
     };
     expect_hooks(app);
     web_init(&app->web);
@@ -471,6 +501,7 @@ void app_run(struct app *app)
 {
     timer_arm(app->svc.loop, &app->tick, loop_now_ns(app->svc.loop), on_tick);
     app_history_start(&app->svc);
+    app_jobs_start(&app->jobs);
     budgets_start(app->svc.budgets);
     app_shared_start(app->shared);
     loop_uv_run(app->uv);

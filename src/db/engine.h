@@ -34,6 +34,6 @@ struct db {
 
 extern const struct db_engine db_sqlite, db_postgres;
 
-enum { DB_ARGS_MAX = 24, DB_COLUMNS_MAX = 24 };
+enum { DB_ARGS_MAX = 32, DB_COLUMNS_MAX = 32 };
 
 int db_migrate(struct db *db, struct error *e) MUST_CHECK; /* migrations.c */

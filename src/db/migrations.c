@@ -59,17 +59,18 @@ static const struct migration migrations[] = {
       "params TEXT NOT NULL, times BIGINT NOT NULL, at BIGINT NOT NULL, "
       "PRIMARY KEY (from_feature, to_feature, params))"}},
     /* 8: jobs, and requests that may have cost money (journal/). run: of the process that wrote the row or
-     * took it over; state < 2: it is open. job_owner: when each gateway was heard last. */
+     * took it over; open: not all of it is done. job_owner: when each gateway was heard last. */
     {{"CREATE TABLE job (id TEXT NOT NULL PRIMARY KEY, kind BIGINT NOT NULL, state BIGINT NOT NULL, "
       "owner TEXT NOT NULL, run BIGINT NOT NULL, tenant TEXT NOT NULL, feature TEXT NOT NULL, "
       "parent TEXT NOT NULL, request TEXT NOT NULL, callback_url TEXT NOT NULL, "
       "idempotency_key TEXT NOT NULL, fingerprint BYTEA NOT NULL, priority BIGINT NOT NULL, "
       "created_ms BIGINT NOT NULL, started_ms BIGINT NOT NULL, ended_ms BIGINT NOT NULL, "
       "provider TEXT NOT NULL, intent_ms BIGINT NOT NULL, prediction TEXT NOT NULL, "
-      "input_url TEXT NOT NULL, cost_nano BIGINT NOT NULL, result TEXT NOT NULL, error TEXT NOT NULL)",
+      "input_url TEXT NOT NULL, cost_nano BIGINT NOT NULL, result TEXT NOT NULL, error TEXT NOT NULL, "
+      "callback_due_ms BIGINT NOT NULL, callback_log TEXT NOT NULL, open BIGINT NOT NULL)",
       "CREATE UNIQUE INDEX job_key ON job (tenant, idempotency_key) WHERE idempotency_key <> ''",
-      "CREATE INDEX job_open ON job (owner, created_ms, id) WHERE state < 2",
-      "CREATE INDEX job_over ON job (ended_ms) WHERE state >= 2",
+      "CREATE INDEX job_open ON job (owner, created_ms, id) WHERE open = 1",
+      "CREATE INDEX job_over ON job (ended_ms) WHERE open = 0",
       "CREATE INDEX job_child ON job (parent, created_ms, id) WHERE parent <> ''",
       "CREATE TABLE job_owner (owner TEXT NOT NULL PRIMARY KEY, beat_ms BIGINT NOT NULL)"}},
 };

@@ -311,6 +311,14 @@ void journal_note_state(struct journal *j, const char *id, enum journal_state st
     note(j, n);
 }
 
+void journal_note_callback(struct journal *j, const char *id, int64_t due_ms, const char *log)
+{
+    struct journal_note *n = note_new(id);
+    n->callback_due_ms = due_ms;
+    n->callback_log = log ? mem_strdup(log) : NULL;
+    note(j, n);
+}
+
 void journal_remove(struct journal *j, const char *id)
 {
     struct journal_note *n = note_new(id);

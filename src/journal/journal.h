@@ -69,8 +69,10 @@ struct journal_row {
     const char *prediction; /* the provider's id; NULL: not known */
     const char *input_url;  /* where the provider finds the picture; NULL: inline, or not known */
     int64_t cost_nano;
-    const char *result; /* JSON, as in Redis (cache/result_json.h); NULL: none */
-    const char *error;  /* JSON {"code","message","field"?}; NULL: none */
+    const char *result;       /* JSON, as in Redis (cache/result_json.h); NULL: none */
+    const char *error;        /* JSON {"code","message","field"?}; NULL: none */
+    int64_t callback_due_ms;  /* when its end is to be told next; 0: not. Until then the row counts as open */
+    const char *callback_log; /* JSON: the tries so far; NULL: none */
 };
 
 struct journal_config {
@@ -140,6 +142,7 @@ void journal_note_run(struct journal *j, const char *id, const char *prediction,
  * its ended_ms. */
 void journal_note_state(struct journal *j, const char *id, enum journal_state state, int64_t cost_nano,
                         const char *result, const char *error);
+void journal_note_callback(struct journal *j, const char *id, int64_t due_ms, const char *log);
 void journal_remove(struct journal *j, const char *id);
 
 /* ---- reading ---- */

@@ -20,7 +20,7 @@ struct journal_note *note_new(const char *id)
     CHECK(strlen(id) <= JOURNAL_ID_MAX);
     snprintf(n->id, sizeof(n->id), "%s", id);
     n->item.kind = ITEM_NOTE;
-    n->state = n->started_ms = n->ended_ms = n->cost_nano = -1;
+    n->state = n->started_ms = n->ended_ms = n->cost_nano = n->callback_due_ms = -1;
     return n;
 }
 
@@ -30,6 +30,7 @@ void note_free(struct journal_note *n)
     free(n->input_url);
     free(n->result);
     free(n->error);
+    free(n->callback_log);
     free(n);
 }
 
@@ -58,6 +59,8 @@ void note_merge(struct journal_note *n, struct journal_note *later)
     put_text(&n->input_url, &later->input_url);
     put_text(&n->result, &later->result);
     put_text(&n->error, &later->error);
+    put_number(&n->callback_due_ms, later->callback_due_ms);
+    put_text(&n->callback_log, &later->callback_log);
 }
 
 /* ---- the map ---- */

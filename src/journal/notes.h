@@ -18,8 +18,8 @@ struct journal_note {
     struct journal_item item;
     char id[JOURNAL_ID_MAX + 1];
     bool remove; /* nothing else matters */
-    int64_t state, started_ms, ended_ms, cost_nano;
-    char *prediction, *input_url, *result, *error;
+    int64_t state, started_ms, ended_ms, cost_nano, callback_due_ms;
+    char *prediction, *input_url, *result, *error, *callback_log;
 };
 
 enum { ITEM_INSERT, ITEM_INTENT, ITEM_NOTE, ITEM_FIND, ITEM_CHILDREN };

@@ -30,19 +30,22 @@ enum column {
     C_COST_NANO,
     C_RESULT,
     C_ERROR,
+    C_CALLBACK_DUE_MS,
+    C_CALLBACK_LOG,
+    C_OPEN,
     C_COUNT
 };
 
 #define COLUMNS                                                                                              \
     "id, kind, state, owner, run, tenant, feature, parent, request, callback_url, idempotency_key, "         \
     "fingerprint, priority, created_ms, started_ms, ended_ms, provider, intent_ms, prediction, input_url, "  \
-    "cost_nano, result, error"
+    "cost_nano, result, error, callback_due_ms, callback_log, open"
 #define INSERT                                                                                               \
     "INSERT INTO job (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "    \
-    "$15, $16, $17, $18, $19, $20, $21, $22, $23) ON CONFLICT "
+    "$15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26) ON CONFLICT "
 
-/* The statements say state < 2, as do the indices. */
-_Static_assert((int)JOURNAL_COMPLETED == 2, "the open states of migrations.c");
+/* What the column `open` says of a row: there is something left to do for it. */
+_Static_assert((int)JOURNAL_COMPLETED == 2, "the states below 2 are open");
 
 /* The clock of the database: those of gateways differ. */
 #define NOW_MS        "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
@@ -79,6 +82,9 @@ static int64_t write_row(struct sql *s, const struct journal_row *r, const char 
         [C_COST_NANO] = DB_I(r->cost_nano),
         [C_RESULT] = text(r->result),
         [C_ERROR] = text(r->error),
+        [C_CALLBACK_DUE_MS] = DB_I(r->callback_due_ms),
+        [C_CALLBACK_LOG] = text(r->callback_log),
+        [C_OPEN] = DB_I(r->state < JOURNAL_COMPLETED || r->callback_due_ms > 0),
     };
     return db_run(s->db, sql, value, C_COUNT, NULL, NULL, e);
 }
@@ -161,10 +167,14 @@ int sql_note(struct sql *s, const struct journal_note *n, struct error *e)
         "started_ms = CASE WHEN started_ms = 0 THEN COALESCE($4, started_ms) ELSE started_ms END, "
         "ended_ms = COALESCE($5, ended_ms), cost_nano = COALESCE($6, cost_nano), "
         "prediction = COALESCE($7, prediction), input_url = COALESCE($8, input_url), "
-        "result = COALESCE($9, result), error = COALESCE($10, error) WHERE id = $1 AND owner = $2",
+        "result = COALESCE($9, result), error = COALESCE($10, error), "
+        "callback_due_ms = COALESCE($11, callback_due_ms), callback_log = COALESCE($12, callback_log), "
+        "open = CASE WHEN COALESCE($3, state) < 2 OR COALESCE($11, callback_due_ms) > 0 THEN 1 ELSE 0 END "
+        "WHERE id = $1 AND owner = $2",
         DB_ARGS(DB_T(n->id), DB_T(s->owner), number_or_null(n->state), number_or_null(n->started_ms),
                 number_or_null(n->ended_ms), number_or_null(n->cost_nano), text_or_null(n->prediction),
-                text_or_null(n->input_url), text_or_null(n->result), text_or_null(n->error)));
+                text_or_null(n->input_url), text_or_null(n->result), text_or_null(n->error),
+                number_or_null(n->callback_due_ms), text_or_null(n->callback_log)));
     return (int)MIN(r, 0);
 }
 
@@ -207,6 +217,8 @@ static bool keep_row(void *ctx, const struct db_value *c, unsigned count)
         .cost_nano = c[C_COST_NANO].num,
         .result = copy_or_null(f, &c[C_RESULT]),
         .error = copy_or_null(f, &c[C_ERROR]),
+        .callback_due_ms = c[C_CALLBACK_DUE_MS].num,
+        .callback_log = copy_or_null(f, &c[C_CALLBACK_LOG]),
     };
     memcpy(kept->row.fingerprint, c[C_FINGERPRINT].data, MIN(c[C_FINGERPRINT].size, (size_t)DIGEST_BYTES));
     list_push_back(&f->rows, &kept->node);
@@ -258,7 +270,7 @@ int sql_open(struct sql *s, struct journal_found *f, struct error *e)
     begin(f);
     return ended(
         f, db_run(s->db,
-                  "SELECT " COLUMNS " FROM job WHERE state < 2 AND owner = $1 AND run <> $2 AND "
+                  "SELECT " COLUMNS " FROM job WHERE open = 1 AND owner = $1 AND run <> $2 AND "
                   "(created_ms, id) > ($3, $4) ORDER BY created_ms, id LIMIT $5",
                   DB_ARGS(DB_T(s->owner), DB_I(s->run), DB_I(f->after_ms), DB_T(f->after_id), DB_I(SQL_ROWS)),
                   keep_row, f, e));
@@ -269,7 +281,7 @@ int sql_taken(struct sql *s, struct journal_found *f, int64_t mark, struct error
     begin(f);
     return ended(
         f, db_run(s->db,
-                  "SELECT " COLUMNS " FROM job WHERE state < 2 AND owner = $1 AND run = $2 AND "
+                  "SELECT " COLUMNS " FROM job WHERE open = 1 AND owner = $1 AND run = $2 AND "
                   "(created_ms, id) > ($3, $4) ORDER BY created_ms, id LIMIT $5",
                   DB_ARGS(DB_T(s->owner), DB_I(mark), DB_I(f->after_ms), DB_T(f->after_id), DB_I(SQL_ROWS)),
                   keep_row, f, e));
@@ -279,7 +291,7 @@ int sql_taken(struct sql *s, struct journal_found *f, int64_t mark, struct error
 
 int sql_adopt(struct sql *s, struct error *e)
 {
-    return (int)MIN(db_write(s->db, e, "UPDATE job SET owner = $1 WHERE state < 2 AND owner <> $1",
+    return (int)MIN(db_write(s->db, e, "UPDATE job SET owner = $1 WHERE open = 1 AND owner <> $1",
                              DB_ARGS(DB_T(s->owner))),
                     0);
 }
@@ -296,7 +308,7 @@ int sql_beat(struct sql *s, struct error *e)
 int64_t sql_take_over(struct sql *s, unsigned owner_s, int64_t mark, struct error *e)
 {
     return db_write(s->db, e,
-                    "UPDATE job SET owner = $1, run = $2 WHERE id IN (SELECT id FROM job WHERE state < 2 AND "
+                    "UPDATE job SET owner = $1, run = $2 WHERE id IN (SELECT id FROM job WHERE open = 1 AND "
                     "owner <> $1 AND owner NOT IN (SELECT owner FROM job_owner WHERE beat_ms >= " NOW_MS
                     " - $3) ORDER BY created_ms LIMIT $4 FOR UPDATE SKIP LOCKED)",
                     DB_ARGS(DB_T(s->owner), DB_I(mark), DB_I(1000 * (int64_t)owner_s), DB_I(SQL_ROWS)));
@@ -305,7 +317,7 @@ int64_t sql_take_over(struct sql *s, unsigned owner_s, int64_t mark, struct erro
 int sql_clear(struct sql *s, int64_t before_ms, struct error *e)
 {
     int64_t n = db_write(s->db, e,
-                         "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE state >= 2 AND ended_ms < $1 "
+                         "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE open = 0 AND ended_ms < $1 "
                          "ORDER BY ended_ms LIMIT $2)",
                          DB_ARGS(DB_I(before_ms), DB_I(SQL_ROWS)));
     if (n < 0)

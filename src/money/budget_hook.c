@@ -3,37 +3,24 @@
  * or has its timer armed. */
 #include "money/budget_hook.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/base64.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "base/webhook_key.h"
-#include "http/client/client.h"
 #include "http/client/patience.h"
+#include "http/client/signed_post.h"
 
-enum {
-    TRIES = 60 /* some minutes */,
-    TIMEOUT_MS = 10000,
-    ANSWER_MAX = 64 << 10,
-    KEY_MAX = 128,
-    KEY_LEAST = 16,
-    SIGNATURE_MAX = 64
-};
+enum { TRIES = 60 /* some minutes */ };
 
 struct budget_hook {
     struct budget_hook_config config;
     struct list notices;
     struct rng rng;
-    uint8_t key[KEY_MAX];
-    size_t key_size; /* 0: they are not signed */
+    struct signed_post_key key;
     bool stopped;
 };
 
@@ -41,35 +28,18 @@ struct notice {
     struct list node;
     struct budget_hook *hook;
     struct blob *body;
-    struct http_call call;
+    struct signed_post post;
     struct timer pause;
     struct patience patience;
-    char id[UUID_TEXT], timestamp[24], signature[SIGNATURE_MAX];
+    char id[UUID_TEXT];
 };
 
 static void notice_free(struct notice *n)
 {
     list_remove(&n->node);
-    http_call_release(&n->call);
+    signed_post_release(&n->post);
     blob_unref(n->body);
     free(n);
-}
-
-/* "v1," and the HMAC of id.timestamp.body */
-static void sign(struct notice *n)
-{
-    uint8_t mac[DIGEST_BYTES];
-    BUF_ON_EXIT struct buf text;
-    buf_init(&text, SIGNATURE_MAX);
-    webhook_key_sign(n->hook->key, n->hook->key_size, n->id, n->timestamp, n->body->data, n->body->size, mac);
-    int r = base64_append(&text, mac, sizeof(mac));
-    CHECK(r == 0);
-    snprintf(n->signature, sizeof(n->signature), "v1,%s", buf_text(&text));
-}
-
-static void add_header(struct http_call *call, const char *name, const char *value)
-{
-    call->header[call->header_count++] = (struct http_header){.name = name, .value = value};
 }
 
 static void lose(struct notice *n)
@@ -78,7 +48,7 @@ static void lose(struct notice *n)
     char what[160];
     snprintf(what, sizeof(what),
              "a notice about a budget could not be delivered to BUDGET_WEBHOOK_URL: %.80s",
-             n->call.status ? "it was refused" : n->call.err.reason);
+             n->post.call.status ? "it was refused" : n->post.call.err.reason);
     if (config->tell)
         config->tell(config->ctx, true, what);
     notice_free(n);
@@ -93,14 +63,14 @@ static void pause_over(struct timer *t)
 
 static void answered(struct op *op)
 {
-    struct notice *n = CONTAINER_OF(op, struct notice, call.op);
+    struct notice *n = CONTAINER_OF(op, struct notice, post.call.op);
     struct budget_hook *h = n->hook;
-    if (op->result == 0 && n->call.status >= 200 && n->call.status <= 299) {
+    if (signed_post_ok(&n->post)) {
         notice_free(n);
         return;
     }
     uint64_t at_ns =
-        patience_next_ns(&n->patience, &h->rng, loop_now_ns(h->config.loop), n->call.retry_after);
+        patience_next_ns(&n->patience, &h->rng, loop_now_ns(h->config.loop), n->post.call.retry_after);
     if (at_ns == 0 || h->stopped)
         lose(n);
     else
@@ -109,23 +79,9 @@ static void answered(struct op *op)
 
 static void post(struct notice *n)
 {
-    struct http_call *call = &n->call;
-    http_call_release(call);
-    *call = (struct http_call){.method = "POST",
-                               .url = n->hook->config.url,
-                               .body = n->body,
-                               .answer_max_bytes = ANSWER_MAX,
-                               .timeout_ms = TIMEOUT_MS,
-                               .repeatable = true};
-    snprintf(n->timestamp, sizeof(n->timestamp), "%" PRId64, clock_wall_s());
-    add_header(call, "Content-Type", "application/json");
-    add_header(call, "webhook-id", n->id);
-    add_header(call, "webhook-timestamp", n->timestamp);
-    if (n->hook->key_size > 0) {
-        sign(n);
-        add_header(call, "webhook-signature", n->signature);
-    }
-    http_call_start(n->hook->config.pool, call, answered);
+    const struct budget_hook *h = n->hook;
+    const struct signed_post_to to = {h->config.url, n->id, &h->key, false};
+    signed_post_start(h->config.pool, &n->post, &to, n->body, answered);
 }
 
 void budget_hook_send(struct budget_hook *h, struct blob *body)
@@ -156,19 +112,6 @@ bool budget_hook_busy(const struct budget_hook *h)
     return !list_empty(&h->notices);
 }
 
-static int read_secret(struct budget_hook *h, struct error *e)
-{
-    if (!*h->config.secret)
-        return 0;
-    ssize_t size = webhook_key_read(h->config.secret, KEY_MAX, h->key);
-    if (size < KEY_LEAST)
-        return error_set_field(e, ERR_VALIDATION, "BUDGET_WEBHOOK_SECRET",
-                               "BUDGET_WEBHOOK_SECRET is whsec_ and, in base64, %d to %d bytes", KEY_LEAST,
-                               KEY_MAX * 3 / 4);
-    h->key_size = (size_t)size;
-    return 0;
-}
-
 int budget_hook_new(const struct budget_hook_config *config, struct budget_hook **ret, struct error *e)
 {
     struct budget_hook *h = NEW(struct budget_hook);
@@ -177,7 +120,7 @@ int budget_hook_new(const struct budget_hook_config *config, struct budget_hook 
     list_init(&h->notices);
     rng_bytes(&seed, sizeof(seed));
     rng_seed(&h->rng, seed);
-    int r = read_secret(h, e);
+    int r = signed_post_key_read("BUDGET_WEBHOOK_SECRET", h->config.secret, &h->key, e);
     if (r < 0) {
         budget_hook_free(h);
         return r;

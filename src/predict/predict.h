@@ -75,6 +75,7 @@ struct prediction {
 struct provider_ops {
     const char *name; /* in meta.ran_on */
     bool remote;      /* the picture goes to its models as a file, which must be of a type that they take */
+    bool bills;       /* its runs cost money: none may be begun twice */
     bool own_limiter; /* true: one at a time, not limited by the class */
     /* 0: it can run this feature now; PROVIDER_UNAVAILABLE: not set up for it, or switched off for a while
      * (then with retry_after_s). Cheap, any thread. */

@@ -151,6 +151,7 @@ static void replicate_free(struct provider *p)
 static const struct provider_ops replicate_ops = {
     .name = "replicate",
     .remote = true,
+    .bills = true,
     .available = replicate_available,
     .start = replicate_start,
     .tick = replicate_tick,

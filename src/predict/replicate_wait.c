@@ -176,6 +176,10 @@ static void judge_answer(struct replicate_run *run, const struct replicate_answe
         run_fail(run, &v.err);
         return;
     case REPLICATE_RETRY_NEW:
+        if (!run->prediction->input) { /* taken up without its picture */
+            run_fail(run, &v.err);
+            return;
+        }
         forget(run);
         run_again(run, run_to_create(run), PROVIDER_AGAIN_PLATFORM, &v.err);
         return;

@@ -17,6 +17,7 @@
 #include "request/content_digest.h"
 #include "request/figures.h"
 #include "request/intake.h"
+#include "request/job_wish.h"
 #include "request/receive.h"
 #include "request/route_body.h"
 #include "request/stage.h"
@@ -254,7 +255,8 @@ static int finish_body(struct intake *in)
     if (req->err.code != ERR_NONE || finish_form(in) < 0)
         return -(int)req->err.code;
     drop_unused(in);
-    if (content_check_end(&in->check, &req->err) < 0 || take_digests(req) < 0 || take_addresses(req) < 0)
+    if (content_check_end(&in->check, &req->err) < 0 || take_digests(req) < 0 || job_wish_take(req) < 0 ||
+        take_addresses(req) < 0)
         return -(int)req->err.code;
     for (unsigned i = 0; i < IMAGES_MAX; i++)
         if (req->receive.body[i])
@@ -316,7 +318,7 @@ static void begin_feature(struct gate *gate, const struct feature *f, struct exc
     exchange_set_state(x, in);
     read_wish(req, x);
     if (check_access(gate, req, x) == 0 && check_rate(req, x) == 0 && check_headers(req, x) == 0 &&
-        budget_allows_body(req) == 0 && begin_body(in, x) == 0) {
+        job_wish_read(req, x) == 0 && budget_allows_body(req) == 0 && begin_body(in, x) == 0) {
         req->receive.admitted_ns = loop_now_ns(gate->svc->loop);
         request_start(req); /* waits for the body */
         return;
@@ -327,37 +329,36 @@ static void begin_feature(struct gate *gate, const struct feature *f, struct exc
 
 /* The limits of an address that is no feature: health and metrics are for everybody, others have a rate. */
 static int check_route(struct gate *gate, const struct route *route, const struct exchange *x,
-                       struct rate_state *rate, struct error *e)
+                       struct web_caller *caller, struct error *e)
 {
-    const char *tenant;
     if (route->per_minute == 0)
         return 0;
-    if (access_check(gate->access, x, &tenant, e) < 0)
+    if (access_check(gate->access, x, &caller->who, e) < 0)
         return -(int)e->code;
     if (!gate->svc->rate)
         return 0;
-    uint64_t who = caller_hash(x, (unsigned)gate->svc->opt->trust_proxy, tenant, route->path);
-    if (rate_take(gate->svc->rate, who, route->per_minute, loop_now_ns(gate->svc->loop), rate))
+    uint64_t who = caller_hash(x, (unsigned)gate->svc->opt->trust_proxy, caller->who, route->path);
+    if (rate_take(gate->svc->rate, who, route->per_minute, loop_now_ns(gate->svc->loop), &caller->rate))
         return 0;
-    return too_many(route->per_minute, rate, e);
+    return too_many(route->per_minute, &caller->rate, e);
 }
 
 static void begin_route(struct gate *gate, enum route_id route, struct exchange *x)
 {
     exchange_set_tag(x, metric_route(route));
-    struct rate_state rate = {0};
+    struct web_caller caller = {0};
     struct error e;
-    if (check_route(gate, &routes[route], x, &rate, &e) < 0) {
+    if (check_route(gate, &routes[route], x, &caller, &e) < 0) {
         struct reply *r = reply_error(x, NULL, &e);
-        page_rate_headers(r, &rate);
+        page_rate_headers(r, &caller.rate);
         exchange_answer(x, r);
         return;
     }
     if (web_body_max(gate->web, route) == 0) {
-        web_answer(gate->web, route, x);
+        web_answer(gate->web, route, x, &caller);
         return;
     }
-    struct route_body *body = route_body_new(gate, route, x, &rate);
+    struct route_body *body = route_body_new(gate, route, x, &caller);
     if (!body)
         return;
     struct intake *in = NEW(struct intake);
@@ -383,7 +384,7 @@ static void on_request(void *ctx, struct exchange *x)
     if (route != ROUTE_COUNT && method_ok)
         begin_route(gate, route, x);
     else if (route != ROUTE_COUNT)
-        refuse(x, ERR_METHOD_NOT_ALLOWED, strcmp(routes[route].method, "GET") == 0 ? "GET, HEAD" : "POST");
+        refuse(x, ERR_METHOD_NOT_ALLOWED, web_allow(route, path));
     else if (!f)
         refuse(x, ERR_NOT_FOUND, NULL);
     else if (strcmp(method, "POST") != 0)

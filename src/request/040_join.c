@@ -6,14 +6,17 @@
 #include <stdio.h>
 
 #include "request/flights.h"
+#include "request/intent.h"
 #include "request/stage.h"
 
 /* There is no result: now a picture that was only named has to be here. */
-static enum verdict need_pictures(struct request *req)
+enum verdict join_need_pictures(struct request *req)
 {
     size_t count;
     const struct image_row *row = feature_images(req->feature, &count);
     char field[64];
+    if (intent_needs_no_picture(req))
+        return NEXT;
     for (size_t i = 0; i < count; i++) {
         if (req->receive.body[i] || !req->validate.digest[i])
             continue;
@@ -37,11 +40,11 @@ static enum verdict already_done(struct request *req)
 enum verdict join_enter(struct request *req)
 {
     if (!request_shares(req))
-        return need_pictures(req); /* each run differs, or it wishes to be left alone */
+        return join_need_pictures(req); /* each run differs, or it wishes to be left alone */
     req->lookup.hit = lookup_result(req, req->validate.key);
     if (req->lookup.hit)
         return HIT;
-    if (need_pictures(req) == FAIL)
+    if (join_need_pictures(req) == FAIL)
         return FAIL;
     if (req->wish.no_cache && flights_running(req->svc->flights, req->validate.key))
         return NEXT;

@@ -98,6 +98,8 @@ static int probe_and_shrink(struct lane_job *job)
 
 enum verdict prescale_enter(struct request *req)
 {
+    if (!req->receive.body[0])
+        return NEXT; /* it has run before, and only its result is wanted */
     bool composes = req->feature->step != FEATURE_NONE;
     req->prescale.will_wait = !composes && queue_is_busy(req);
     if (lane_submit(req->svc->imaging, &req->prescale.job, composes ? probe_all : probe_and_shrink,

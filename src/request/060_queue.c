@@ -1,9 +1,12 @@
 /* 060 queue: pick the provider and its limiter, and wait fairly for a slot. Whoever waits here holds no image
  * in memory, but for as many as there are slots, while Redis is asked for them. */
+#include <string.h>
+
 #include "base/log.h"
 #include "metrics/metrics.h"
 #include "request/figures.h"
 #include "request/flights.h"
+#include "request/intent.h"
 #include "request/prefetch.h"
 #include "request/stage.h"
 
@@ -121,13 +124,25 @@ void queue_put_down(struct request *req)
     put_down(req->prescale.input);
 }
 
+/* A run of an earlier process is looked for where it was begun, whatever else could run it. */
+static bool choose_resumed(const struct request *req, struct choice *ret)
+{
+    const struct run_resume *r = req->intent.resume;
+    for (unsigned i = 0; r && r->provider && i < req->svc->provider_count; i++)
+        if (strcmp(req->svc->provider[i]->ops->name, r->provider) == 0 && req->svc->provider[i]->ops->bills) {
+            *ret = (struct choice){req->svc->provider[i], i, i > 0};
+            return true;
+        }
+    return false;
+}
+
 /* Fills queue.provider, choice and degraded. NULL: req->err says why. */
 static struct limiter *pick(struct request *req)
 {
     if (req->feature->step != FEATURE_NONE)
         return req->svc->step_limiter; /* the step's own request picks a provider */
     struct choice c = {0};
-    if (choose(req->svc, req->feature, req->queue.choice, &c, &req->err) < 0)
+    if (!choose_resumed(req, &c) && choose(req->svc, req->feature, req->queue.choice, &c, &req->err) < 0)
         return NULL;
     req->queue.provider = c.provider;
     req->queue.choice = c.index;

@@ -8,6 +8,7 @@
  *   - in 060, before it waits for a slot: all, as whoever comes there leads, and has found nothing.
  * These two only look; what decides is the reservation here, with the slot in hand, just before the call. */
 #include "request/costs.h"
+#include "request/intent.h"
 #include "request/stage.h"
 
 static struct budget_who who_of(const struct request *req)
@@ -47,6 +48,8 @@ enum verdict budget_enter(struct request *req)
     struct services *svc = req->svc;
     if (!svc->budgets || req->feature->step != FEATURE_NONE)
         return NEXT; /* the step's own request pays */
+    if (intent_resumes(req))
+        return NEXT; /* whoever began the run has reserved it, and what a dead process held stays counted */
     int64_t nano = costs_estimate(req, req->feature, req->queue.provider);
     const struct budget_who who = who_of(req);
     if (nano == 0)

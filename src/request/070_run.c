@@ -6,6 +6,7 @@
 #include "request/child.h"
 #include "request/costs.h"
 #include "request/figures.h"
+#include "request/intent.h"
 #include "request/prefetch.h"
 #include "request/stage.h"
 
@@ -19,6 +20,24 @@ static void progress(struct prediction *p)
         req->client->progress(req, p->done, p->total);
     if (!req->client)
         request_stop_unwanted(req);
+}
+
+/* Before anything is lost: what the provider calls the run, and where it finds the picture. */
+static void noted(struct prediction *p)
+{
+    intent_note_run(p->op.owner, p->remote_id, p->remote_input);
+}
+
+/* Once: a provider that is asked after it has failed begins anew. */
+static void take_up(struct request *req, struct prediction *p)
+{
+    const struct run_resume *r = req->intent.resume;
+    if (!intent_resumes(req))
+        return;
+    p->resume_id = r->prediction;
+    p->resume_intent_s = r->intent_ms / 1000;
+    p->resume_input_url = r->input_url;
+    req->intent.resume = NULL;
 }
 
 /* A JPEG comes back as JPEG; anything else as PNG, which loses nothing. */
@@ -38,8 +57,8 @@ enum verdict run_enter(struct request *req)
 {
     if (req->feature->step != FEATURE_NONE)
         return run_step(req);
-    struct blob *input;
-    if (body_blob(req->prescale.input, &input, &req->err) < 0)
+    struct blob *input = NULL;
+    if (req->prescale.input && body_blob(req->prescale.input, &input, &req->err) < 0)
         return FAIL;
     struct prediction *p = arena_alloc(&req->arena, sizeof(*p));
     p->feature = req->feature;
@@ -50,6 +69,9 @@ enum verdict run_enter(struct request *req)
     p->deadline_ns = loop_now_ns(req->svc->loop) + (uint64_t)req->svc->opt->run_timeout_ms * NS_PER_MS;
     p->id = req->id;
     p->on_progress = progress;
+    p->on_note = noted;
+    p->mark = intent_row(req);
+    take_up(req, p);
     req->run.prediction = p;
     provider_start(req->queue.provider, p, pipeline_op_done);
     return stage_wait(req, &p->op);

@@ -5,6 +5,7 @@
 #include "request/child.h"
 #include "request/costs.h"
 #include "request/flights.h"
+#include "request/intent.h"
 #include "request/prefetch.h"
 #include "request/stage.h"
 
@@ -111,6 +112,7 @@ enum verdict settle_enter(struct request *req)
     } else if (has_lease(req)) {
         give_up_lease(req);
     }
+    intent_over(req);
     if (req->join.leads)
         flights_settle(req->svc->flights, req, hit ? hit : req->settle.result, ok ? NULL : &req->err);
     return NEXT;

@@ -11,6 +11,7 @@
 #include "base/json_out.h"
 #include "base/money.h"
 #include "request/costs.h"
+#include "request/job_desk.h"
 #include "web/links.h"
 #include "web/pages.h"
 
@@ -119,10 +120,9 @@ static void put_sizes(struct buf *b, const struct result *r)
         put_size(b, "size", r->output[0].width, r->output[0].height);
 }
 
-static void put_meta(struct buf *b, const struct request *req, const struct result *r)
+void answer_meta(struct buf *b, const struct request *req, const struct result *r)
 {
     char cost[MONEY_TEXT];
-    json_out_key(b, "meta");
     json_out_begin(b, '{');
     json_out_text(b, "model", r->model);
     json_out_int(b, "bytes", (int64_t)r->output[0].bytes);
@@ -152,10 +152,9 @@ struct links {
     struct buf signed_url, public_url; /* the second is empty unless the operator has made it so */
 };
 
-static void make_links(const struct request *req, const char *key, unsigned expires_s, const char *base_url,
+static void make_links(const struct services *svc, const char *key, unsigned expires_s, const char *base_url,
                        struct links *ret)
 {
-    const struct services *svc = req->svc;
     buf_init(&ret->signed_url, LINK_MAX);
     buf_init(&ret->public_url, LINK_MAX);
     link_make(svc->store, svc->signer, key, expires_s, base_url, &ret->signed_url);
@@ -182,19 +181,16 @@ static void put_picture(struct buf *b, const char *key, const struct links *l)
 }
 
 /* The first picture is the data itself; where there are or could have been several, there is a list too. */
-static void put_data(struct buf *b, const struct request *req, const struct result *r, const char *base_url)
+void answer_data(struct buf *b, const struct services *svc, const struct result *r,
+                 const struct answer_links *how, const char *base_url)
 {
-    const struct params *p = &req->validate.params;
-    unsigned expires_s = (unsigned)params_int(p, "signTtl", (int)req->svc->opt->presign_expires_s);
-    bool list = r->output_count > 1 || params_int(p, "number_of_images", 0) > 0;
     struct links links[RESULT_OUTPUTS_MAX];
     CHECK(r->output_count > 0);
-    json_out_key(b, "data");
     json_out_begin(b, '{');
     for (unsigned i = 0; i < r->output_count; i++)
-        make_links(req, r->output[i].key, expires_s, base_url, &links[i]);
+        make_links(svc, r->output[i].key, how->expires_s, base_url, &links[i]);
     put_picture(b, r->output[0].key, &links[0]);
-    if (list) {
+    if (how->list) {
         json_out_key(b, "outputs");
         json_out_begin(b, '[');
         for (unsigned i = 0; i < r->output_count; i++) {
@@ -207,8 +203,18 @@ static void put_data(struct buf *b, const struct request *req, const struct resu
     }
     for (unsigned i = 0; i < r->output_count; i++)
         release_links(&links[i]);
-    json_out_int(b, "expires_in", expires_s);
+    json_out_int(b, "expires_in", how->expires_s);
     json_out_end(b, '}');
+}
+
+/* r NULL: there is none yet. */
+struct answer_links answer_links_of(const struct request *req, const struct result *r)
+{
+    const struct params *p = &req->validate.params;
+    return (struct answer_links){
+        .expires_s = (unsigned)params_int(p, "signTtl", (int)req->svc->opt->presign_expires_s),
+        .list = (r && r->output_count > 1) || params_int(p, "number_of_images", 0) > 0,
+    };
 }
 
 static struct reply *success_reply(const struct request *req, const struct result *r, const char *base_url)
@@ -220,8 +226,11 @@ static struct reply *success_reply(const struct request *req, const struct resul
     json_out_begin(&text, '{');
     json_out_text(&text, "request_id", req->id);
     json_out_text(&text, "status", "success");
-    put_data(&text, req, r, base_url);
-    put_meta(&text, req, r);
+    const struct answer_links how = answer_links_of(req, r);
+    json_out_key(&text, "data");
+    answer_data(&text, req->svc, r, &how, base_url);
+    json_out_key(&text, "meta");
+    answer_meta(&text, req, r);
     json_out_end(&text, '}');
     CHECK(!text.failed);
     struct reply *reply = reply_new(200);
@@ -233,6 +242,8 @@ static struct reply *success_reply(const struct request *req, const struct resul
 
 struct reply *answer_reply(const struct request *req, const struct exchange *x, const char *base_url)
 {
+    if (req->accept.ticket && req->accept.ticket->op.result == 0)
+        return req->svc->desk->reply(req->svc->desk, req, x, base_url);
     const struct result *r = request_result(req);
     struct reply *reply = r ? success_reply(req, r, base_url) : reply_error(x, req->id, &req->err);
     page_rate_headers(reply, &req->receive.rate);

@@ -66,6 +66,9 @@ struct child *child_new(struct request *parent, const struct feature *f)
     c->req = request_new(c->svc, f, parent->id, &child_client, c, loop_now_ns(c->svc->loop));
     c->req->tenant = parent->tenant ? arena_strdup(&c->req->arena, parent->tenant) : NULL;
     c->req->wish = parent->wish;
+    c->req->job = parent->job;
+    c->req->priority = parent->priority;
+    c->req->intent.resume = parent->intent.resume;
     c->req->wanted = IMAGE_PNG;
     c->req->receive.body[0] = body_ref(request_image(parent));
     c->req->receive.complete = true;

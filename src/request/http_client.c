@@ -64,8 +64,18 @@ static void client_answer(struct request *req)
     exchange_answer(c->x, r);
 }
 
+static const char *client_base_url(struct request *req)
+{
+    const struct http_client *c = req->client_state;
+    BUF_ON_EXIT struct buf base;
+    buf_init(&base, LINK_MAX);
+    link_base(c->x, req->svc->opt, &base);
+    return arena_strdup(&req->arena, buf_text(&base));
+}
+
 const struct client_ops http_client_ops = {
     .suspend = client_suspend,
     .watch = client_watch,
     .answer = client_answer,
+    .base_url = client_base_url,
 };

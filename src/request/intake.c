@@ -4,9 +4,11 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "request/job_wish.h"
+
 static int add_value(struct request *req, const char *name, const json_t *value)
 {
-    if (!json_is_null(value) && !feature_has_field(req->feature, name)) {
+    if (!json_is_null(value) && !feature_has_field(req->feature, name) && !job_wish_has_field(name)) {
         request_add_field(req, name, ""); /* whatever it holds: 020 looks at its name only */
         return 0;
     }

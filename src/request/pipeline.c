@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "request/child.h"
+#include "request/job_desk.h"
 #include "request/stage.h"
 
 static uint64_t now_of(struct request *req)
@@ -44,6 +45,8 @@ static void arm_limit(struct request *req)
     if (req->at == STAGE_RUN && req->run.child)
         return; /* a request of its own, each of whose waits is bounded */
     int64_t ms = *(const int64_t *)(const void *)((const char *)req->svc->opt + stage->limit_offset);
+    if (req->job && req->at < STAGE_RUN) /* nobody holds a connection for it */
+        ms = MAX(ms, req->svc->opt->job_queue_timeout_s * 1000);
     timer_arm(req->svc->loop, &req->limit, now_of(req) + (uint64_t)ms * NS_PER_MS, limit_fired);
 }
 
@@ -55,6 +58,8 @@ static enum verdict weigh(struct request *req, enum verdict v)
         error_set(&req->err, ERR_INTERNAL, "The stage \"%s\" failed without a reason", stages[req->at].name);
     if (v == FAIL && req->err.code == ERR_VALIDATION) /* what it is called on this route */
         req->err.code = req->feature->refusal;
+    if (v == ANSWERED)
+        return v; /* whoever has left: it is a job now */
     if (v != NEXT || !req->cancelled || req->at >= STAGE_SETTLE)
         return v;
     if (req->at < STAGE_RUN)
@@ -67,6 +72,8 @@ static enum verdict weigh(struct request *req, enum verdict v)
 /* Where a verdict leads. */
 static enum stage_id follow(const struct request *req, enum verdict v)
 {
+    if (v == ANSWERED)
+        return STAGE_RESPOND;
     if (v == HIT)
         return req->join.leads ? STAGE_SETTLE : STAGE_MEASURE;
     if (v == FAIL)
@@ -119,6 +126,8 @@ static void advance(struct request *req)
         enum verdict v = stage->enter(req);
         if (v == WAIT) {
             arm_limit(req);
+            if (req->client && req->client->moved)
+                req->client->moved(req);
             if (req->cancelled && req->waiting)
                 op_cancel(req->waiting); /* the client left before the stage began */
             return;
@@ -168,6 +177,7 @@ struct request *request_new(struct services *svc, const struct feature *f, const
     req->id = arena_strdup(&req->arena, id);
     req->client = client;
     req->client_state = client_state;
+    req->ask.wait_s = -1;
     req->entered_ns[STAGE_RECEIVE] = now_ns;
     atomic_fetch_add(&svc->open, 1);
     return req;
@@ -214,6 +224,8 @@ static void request_free(struct request *req)
           req->limit.slot == 0);
     CHECK(!req->shared.claim || !req->shared.claim->claims);
     list_remove(&req->node);
+    if (req->accept.ticket)
+        req->svc->desk->release(req->svc->desk, req);
     for (unsigned i = 0; i < IMAGES_MAX; i++)
         body_unref(req->receive.body[i]);
     body_unref(req->prescale.input);

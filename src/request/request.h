@@ -51,17 +51,25 @@ struct object_checks;
 struct warming;
 struct prefetch;
 struct http_client_pool;
+struct job;
+struct job_desk;
+struct job_ticket;
+struct journal;
+struct run_intent;
+struct run_resume;
 
 enum stage_id {
     STAGE_RECEIVE,
     STAGE_FETCH,
     STAGE_VALIDATE,
+    STAGE_ACCEPT,
     STAGE_LOOKUP,
     STAGE_JOIN,
     STAGE_SHARED,
     STAGE_PRESCALE,
     STAGE_QUEUE,
     STAGE_BUDGET,
+    STAGE_INTENT,
     STAGE_RUN,
     STAGE_READ_OUTPUT,
     STAGE_COMPOSE,
@@ -85,6 +93,10 @@ struct client_ops {
     void (*watch)(struct request *req);   /* core thread: tell request_client_left when the client goes */
     void (*answer)(struct request *req);  /* exactly once; req->err or req->settle.result says what */
     void (*progress)(struct request *req, unsigned done, unsigned total); /* may be NULL */
+    void (*moved)(struct request *req); /* core thread: it waits in another stage now; may be NULL */
+    /* Where the client reaches us, without a slash at its end, as long as the request lives; NULL: nowhere.
+     */
+    const char *(*base_url)(struct request *req);
 };
 
 struct request {
@@ -96,6 +108,14 @@ struct request {
     const struct client_ops *client; /* NULL once the client has left */
     void *client_state;
     struct cache_wish wish; /* what its Cache-Control says */
+    struct {
+        bool async;           /* it does not wait for the answer */
+        int64_t wait_s;       /* or only so long; -1: it does not say */
+        const char *key;      /* Idempotency-Key; NULL: none */
+        const char *callback; /* where the end of its job is to be told; NULL: nowhere */
+    } ask;
+    struct job *job;        /* whose work it is; NULL: it is none's */
+    unsigned priority;      /* 0: normal; 1: when nobody else waits */
     enum image_type wanted; /* what the client would like back; IMAGE_UNKNOWN: what suits the upload */
     struct list node;       /* in services.live, while on the core */
     struct message mail;    /* carries it from the front to the core */
@@ -132,6 +152,9 @@ struct request {
         uint8_t key[DIGEST_BYTES];
     } validate;
     struct {
+        struct job_ticket *ticket; /* NULL: it becomes no job */
+    } accept;
+    struct {
         struct result *hit;
         bool by_pixels; /* found by what is to be seen on the picture */
         bool passed_by; /* the wish forbade what was, or could have been, there */
@@ -166,6 +189,10 @@ struct request {
     struct {
         struct budget_hold hold; /* what its run is thought to cost; settled in 070, or 100 */
     } budget;
+    struct {
+        struct run_intent *made;   /* of the run that is about to be paid for; NULL: none was needed */
+        struct run_resume *resume; /* a run of an earlier process; NULL: none */
+    } intent;
     struct {
         int64_t cost_nano;   /* of its predictions so far, in billionths of a dollar */
         int64_t saved_nano;  /* as they ran on machines of our own */
@@ -215,6 +242,8 @@ struct services {
     struct warming *warming;     /* of the cache; NULL: none */
     struct prefetch *prefetch;   /* runs likely steps ahead; NULL: none */
     struct flights *flights;
+    struct job_desk *desk;                    /* takes what is to be a job; NULL: nobody does */
+    struct journal *journal;                  /* of runs that are paid for; NULL: none is kept */
     struct provider *provider[PROVIDERS_MAX]; /* where models run, in the order in which they are asked */
     unsigned provider_count;
     struct limiter *class_limiter[CLASS_COUNT];

@@ -8,7 +8,7 @@
 struct route_body {
     struct web *web;
     enum route_id route;
-    struct rate_state rate;
+    struct web_caller caller;
     bool counted; /* among those that are arriving */
     struct buf bytes;
 };
@@ -24,25 +24,25 @@ static void refuse(struct exchange *x, enum err code, const struct rate_state *r
 }
 
 struct route_body *route_body_new(struct gate *gate, enum route_id route, struct exchange *x,
-                                  const struct rate_state *rate)
+                                  const struct web_caller *caller)
 {
     struct web *web = gate->web;
     size_t most = web_body_max(web, route);
     if (exchange_content_length(x) > (int64_t)most) {
-        refuse(x, ERR_PAYLOAD_TOO_LARGE, rate);
+        refuse(x, ERR_PAYLOAD_TOO_LARGE, &caller->rate);
         return NULL;
     }
     /* Anybody may send one, and it lies in memory. Where there is none, those of others are no hindrance. */
     bool counted = exchange_content_length(x) != 0;
     if (counted && atomic_fetch_add(&web->bodies, 1) >= WEB_BODIES_MAX) {
         atomic_fetch_sub(&web->bodies, 1);
-        refuse(x, ERR_OVERLOADED, rate);
+        refuse(x, ERR_OVERLOADED, &caller->rate);
         return NULL;
     }
     struct route_body *b = NEW(struct route_body);
     b->web = web;
     b->route = route;
-    b->rate = *rate;
+    b->caller = *caller;
     b->counted = counted;
     buf_init(&b->bytes, most);
     return b;
@@ -52,14 +52,14 @@ bool route_body_feed(struct route_body *b, struct exchange *x, const void *data,
 {
     if (buf_append(&b->bytes, data, size) == 0)
         return true;
-    refuse(x, ERR_PAYLOAD_TOO_LARGE, &b->rate);
+    refuse(x, ERR_PAYLOAD_TOO_LARGE, &b->caller.rate);
     return false;
 }
 
 void route_body_complete(struct route_body *b, struct exchange *x)
 {
     BLOB_ON_EXIT struct blob *body = buf_take_blob(&b->bytes);
-    web_answer_body(b->web, b->route, x, body, &b->rate);
+    web_answer_body(b->web, b->route, x, body, &b->caller);
 }
 
 void route_body_free(struct route_body *b)

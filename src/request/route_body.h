@@ -12,7 +12,7 @@
 struct route_body;
 
 struct route_body *route_body_new(struct gate *gate, enum route_id route, struct exchange *x,
-                                  const struct rate_state *rate) MUST_CHECK;
+                                  const struct web_caller *caller) MUST_CHECK;
 /* false: too long; it has been answered. */
 bool route_body_feed(struct route_body *b, struct exchange *x, const void *data, size_t size) MUST_CHECK;
 void route_body_complete(struct route_body *b, struct exchange *x);

@@ -6,12 +6,12 @@
 
 #include "request/request.h"
 
-/* NEXT: on to the next stage. AGAIN: back to 060, for another provider or to do a step once more. WAIT:
- * req->waiting completes later (010: the body comes), then done is called. HIT: there is a result already, on
- * to 110, by way of 100 for one that leads others. FAIL: req->err is set, on to 100, which lets go of what is
- * held.
+/* NEXT: on to the next stage. ANSWERED: it ends here with its job's answer, on to 120; the job is measured.
+ * AGAIN: back to 060, for another provider or to do a step once more. WAIT: req->waiting completes later
+ * (010: the body comes), then done is called. HIT: there is a result already, on to 110, by way of 100 for
+ * one that leads others. FAIL: req->err is set, on to 100, which lets go of what is held.
  */
-enum verdict { NEXT, WAIT, AGAIN, HIT, FAIL };
+enum verdict { NEXT, WAIT, AGAIN, HIT, FAIL, ANSWERED };
 
 /* What it means when the client leaves while the request waits in this stage. */
 enum leave {
@@ -84,7 +84,12 @@ bool fetch_wanted(const struct request *req);
 enum verdict fetch_enter(struct request *req);
 enum verdict fetch_done(struct request *req);
 enum verdict validate_enter(struct request *req);
+bool accept_wanted(const struct request *req);
+enum verdict accept_enter(struct request *req);
+enum verdict accept_done(struct request *req);
 enum verdict lookup_enter(struct request *req);
+/* 040's, for 025: a picture that was only named has to be here. Fills req->err. */
+enum verdict join_need_pictures(struct request *req);
 enum verdict join_enter(struct request *req);
 enum verdict join_done(struct request *req);
 enum verdict shared_enter(struct request *req);
@@ -95,6 +100,8 @@ enum verdict queue_enter(struct request *req);
 enum verdict queue_done(struct request *req);
 enum verdict budget_enter(struct request *req);
 enum verdict budget_done(struct request *req);
+enum verdict intent_enter(struct request *req);
+enum verdict intent_done(struct request *req);
 enum verdict run_enter(struct request *req);
 enum verdict run_done(struct request *req);
 enum verdict read_output_enter(struct request *req);

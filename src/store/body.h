@@ -46,3 +46,14 @@ int body_blob(struct body *b, struct blob **ret, struct error *e) MUST_CHECK;
  * body that is in a file already. On failure the bytes stay in memory. */
 int body_spool(struct body *b, struct error *e) MUST_CHECK;
 bool body_in_memory(const struct body *b);
+
+/* ---- bodies that outlive the process ---- */
+
+#define BODY_KEEP_PREFIX "half-" /* of names that are being written beside a kept one */
+
+/* The bytes become the file path, whole or not at all; a file that is there is replaced. to_disk: it survives
+ * a loss of power. After body_finish; blocking, any thread. */
+int body_keep(struct body *b, const char *path, bool to_disk, struct error *e) MUST_CHECK;
+/* A finished body of such a file; digest: its sum, which is taken for granted. NOT_FOUND: it is not there. */
+int body_open(struct spool *s, const char *path, const uint8_t digest[static DIGEST_BYTES], struct body **ret,
+              struct error *e) MUST_CHECK;

@@ -59,17 +59,13 @@ static void expand_errors(struct openapi *d, bool limited, json_t *operation)
     json_object_del(operation, "x-errors");
 }
 
-/* The fixed path of a route: itself, or, for one that ends in *, the one with a parameter there. */
-static json_t *fixed_path(json_t *paths, const char *path)
+/* Is it the fixed path of a route: itself, or, for one that ends in *, one with a parameter there? */
+static bool path_of_route(const char *fixed_path, const char *path)
 {
     size_t len = strlen(path);
     if (path[len - 1] != '*')
-        return json_object_get(paths, path);
-    const char *key;
-    json_t *value;
-    json_object_foreach(paths, key,
-                        value) if (strncmp(key, path, len - 1) == 0 && key[len - 1] == '{') return value;
-    return NULL;
+        return strcmp(fixed_path, path) == 0;
+    return strncmp(fixed_path, path, len - 1) == 0 && fixed_path[len - 1] == '{';
 }
 
 static void add_limits(struct openapi *d, unsigned per_minute, json_t *operation)
@@ -84,21 +80,39 @@ static void add_limits(struct openapi *d, unsigned per_minute, json_t *operation
         json_object_set_new(operation, "security", json_pack("[{s:[]},{s:[]}]", "apiKey", "bearer"));
 }
 
+static void add_operation(struct openapi *d, const struct route *route, json_t *operation)
+{
+    if (!json_object_get(operation, "summary"))
+        json_object_set_new(operation, "summary", json_string(route->about));
+    expand_errors(d, route->per_minute > 0, operation);
+    if (route->per_minute > 0)
+        add_limits(d, route->per_minute, operation);
+}
+
+static void add_route(struct openapi *d, const struct route *route)
+{
+    char method[16];
+    unsigned found = 0;
+    snprintf(method, sizeof(method), "%s", route->method);
+    for (char *c = method; *c; c++)
+        *c |= 0x20;
+    const char *key;
+    json_t *value;
+    json_object_foreach(json_object_get(d->doc, "paths"), key, value)
+    {
+        json_t *operation = json_object_get(value, method);
+        if (!operation || !path_of_route(key, route->path))
+            continue;
+        add_operation(d, route, operation);
+        found++;
+    }
+    CHECK(found > 0); /* a row of routes.def without its place in openapi.def */
+}
+
 static void add_routes(struct openapi *d)
 {
-    json_t *paths = json_object_get(d->doc, "paths");
-    for (unsigned i = 0; i < ROUTE_COUNT; i++) {
-        char method[16];
-        snprintf(method, sizeof(method), "%s", routes[i].method);
-        for (char *c = method; *c; c++)
-            *c |= 0x20;
-        json_t *operation = json_object_get(fixed_path(paths, routes[i].path), method);
-        CHECK(operation); /* a row of routes.def without its place in openapi.def */
-        json_object_set_new(operation, "summary", json_string(routes[i].about));
-        expand_errors(d, routes[i].per_minute > 0, operation);
-        if (routes[i].per_minute > 0)
-            add_limits(d, routes[i].per_minute, operation);
-    }
+    for (unsigned i = 0; i < ROUTE_COUNT; i++)
+        add_route(d, &routes[i]);
 }
 
 static void add_features(struct openapi *d)

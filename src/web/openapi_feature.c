@@ -268,7 +268,9 @@ static json_t *query_parameters(const struct feature *f)
     size_t images, count;
     (void)feature_images(f, &images);
     const struct param_row *row = feature_params(f, &count);
-    json_t *parameters = json_array();
+    json_t *parameters =
+        json_pack("[o,o,o]", openapi_ref("parameters", "Prefer"), openapi_ref("parameters", "IdempotencyKey"),
+                  openapi_ref("parameters", "Async"));
     for (size_t i = 0; images == 1 && i < count; i++) {
         add_query(parameters, row[i].name, param_schema(&row[i]));
         if (row[i].other_name)
@@ -343,11 +345,24 @@ static json_t *answer_schema(const struct feature *f, const char *meta)
 static json_t *responses(struct openapi *d, const struct feature *f, const char *answer)
 {
     static const enum err always[] = {
-        ERR_REQUEST_TIMEOUT,  ERR_PAYLOAD_TOO_LARGE, ERR_UNSUPPORTED_MEDIA_TYPE,
-        ERR_CONTENT_FILTERED, ERR_UPLOAD_UNKNOWN,    ERR_QUEUE_FULL,
-        ERR_INTERNAL,         ERR_UPSTREAM,          ERR_UNKNOWN_OUTCOME,
-        ERR_OVERLOADED,       ERR_DRAINING,          ERR_PROVIDER_UNAVAILABLE,
-        ERR_DEADLINE,         ERR_STORAGE_FULL,      ERR_STORAGE_FAILED,
+        ERR_REQUEST_TIMEOUT,
+        ERR_PAYLOAD_TOO_LARGE,
+        ERR_UNSUPPORTED_MEDIA_TYPE,
+        ERR_CONTENT_FILTERED,
+        ERR_UPLOAD_UNKNOWN,
+        ERR_QUEUE_FULL,
+        ERR_INTERNAL,
+        ERR_UPSTREAM,
+        ERR_UNKNOWN_OUTCOME,
+        ERR_OVERLOADED,
+        ERR_DRAINING,
+        ERR_PROVIDER_UNAVAILABLE,
+        ERR_DEADLINE,
+        ERR_STORAGE_FULL,
+        ERR_STORAGE_FAILED,
+        ERR_DATABASE,
+        ERR_IDEMPOTENCY_MISMATCH,
+        ERR_CANCELED,
     };
     enum err codes[ERR_COUNT] = {ERR_VALIDATION};
     size_t count = 1, images;
@@ -371,7 +386,7 @@ static json_t *responses(struct openapi *d, const struct feature *f, const char 
     json_t *success = json_pack("{s:s,s:o,s:{s:{s:o}}}", "description",
                                 "The result is stored; here is its address", "headers", headers, "content",
                                 "application/json", "schema", openapi_ref("schemas", answer));
-    json_t *all = json_pack("{s:o}", "200", success);
+    json_t *all = json_pack("{s:o,s:o}", "200", success, "202", openapi_ref("responses", "Accepted"));
     openapi_errors(d, all, codes, count);
     return all;
 }

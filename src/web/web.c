@@ -70,13 +70,32 @@ enum route_id web_find(const char *method, const char *path, bool *ret_method_ok
 {
     if (strcmp(method, "HEAD") == 0)
         method = "GET";
+    enum route_id found = ROUTE_COUNT;
     for (unsigned i = 0; i < ROUTE_COUNT; i++) {
         if (!path_matches(routes[i].path, path))
             continue;
         *ret_method_ok = strcmp(routes[i].method, method) == 0;
-        return (enum route_id)i;
+        if (*ret_method_ok)
+            return (enum route_id)i;
+        found = (enum route_id)i;
     }
-    return ROUTE_COUNT;
+    return found;
+}
+
+static bool ends_in(const char *path, const char *end)
+{
+    size_t len = strlen(path), n = strlen(end);
+    return len > n && strcmp(path + len - n, end) == 0;
+}
+
+const char *web_allow(enum route_id route, const char *path)
+{
+    bool of_jobs = route == ROUTE_JOB_GET || route == ROUTE_JOB_POST;
+    if (of_jobs && ends_in(path, "/callback"))
+        return "GET, HEAD, POST";
+    if (of_jobs)
+        return ends_in(path, "/cancel") ? "POST" : "GET, HEAD";
+    return strcmp(routes[route].method, "GET") == 0 ? "GET, HEAD" : routes[route].method;
 }
 
 static struct reply *json_reply(int status, struct blob *document)
@@ -180,7 +199,30 @@ void page_rate_headers(struct reply *r, const struct rate_state *rate)
     reply_header(r, "RateLimit-Reset", "%u", rate->reset_s);
 }
 
-void web_answer(struct web *w, enum route_id route, struct exchange *x)
+static void answer_jobs(struct web *w, enum route_id route, struct exchange *x, struct blob *body,
+                        const char *who)
+{
+    struct error e;
+    if (w->jobs) {
+        w->jobs(w->jobs_ctx, route, x, body, who);
+        return;
+    }
+    error_set(&e, ERR_NOT_FOUND, "There are no jobs here");
+    exchange_answer(x, reply_error(x, NULL, &e));
+}
+
+static void answer_ws(struct web *w, struct exchange *x, const char *who)
+{
+    struct error e;
+    if (w->ws) {
+        w->ws(w->jobs_ctx, x, who);
+        return;
+    }
+    error_set(&e, ERR_NOT_FOUND, "There are no jobs here");
+    exchange_answer(x, reply_error(x, NULL, &e));
+}
+
+void web_answer(struct web *w, enum route_id route, struct exchange *x, const struct web_caller *caller)
 {
     switch (route) {
     case ROUTE_HEALTH:
@@ -199,12 +241,17 @@ void web_answer(struct web *w, enum route_id route, struct exchange *x)
     case ROUTE_FILES:
         page_file(w, x);
         break;
+    case ROUTE_WS:
+        answer_ws(w, x, caller->who);
+        break;
     case ROUTE_STATUS: /* these may wait, or take a body */
     case ROUTE_MANIFEST:
     case ROUTE_PRESIGN:
     case ROUTE_HISTORY:
     case ROUTE_FLUSH:
     case ROUTE_HOOK_REPLICATE:
+    case ROUTE_JOB_GET:
+    case ROUTE_JOB_POST:
     case ROUTE_COUNT:
         break;
     }
@@ -221,6 +268,8 @@ size_t web_body_max(const struct web *w, enum route_id route)
     case ROUTE_STATUS:
     case ROUTE_HISTORY:
     case ROUTE_FLUSH:
+    case ROUTE_JOB_GET:
+    case ROUTE_JOB_POST:
         return WEB_IGNORED_MAX;
     default:
         return 0;
@@ -228,8 +277,9 @@ size_t web_body_max(const struct web *w, enum route_id route)
 }
 
 void web_answer_body(struct web *w, enum route_id route, struct exchange *x, struct blob *body,
-                     const struct rate_state *rate)
+                     const struct web_caller *caller)
 {
+    const struct rate_state *rate = &caller->rate;
     switch (route) {
     case ROUTE_HOOK_REPLICATE:
         page_hook(w, x, body);
@@ -245,6 +295,10 @@ void web_answer_body(struct web *w, enum route_id route, struct exchange *x, str
         break;
     case ROUTE_FLUSH:
         page_flush(w, x);
+        break;
+    case ROUTE_JOB_GET:
+    case ROUTE_JOB_POST:
+        answer_jobs(w, route, x, body, caller->who);
         break;
     default:
         CHECK(route == ROUTE_MANIFEST);

@@ -42,6 +42,13 @@ struct status_question {
     struct list node;
 };
 
+enum route_id {
+#define ROUTE(id, method, path, rate, about) ROUTE_##id,
+#include "tables/routes.def"
+#undef ROUTE
+    ROUTE_COUNT
+};
+
 struct web {
     const struct options *opt;
     struct metrics *metrics;
@@ -69,17 +76,15 @@ struct web {
     _Atomic unsigned bodies; /* arriving now (request/route_body.h) */
     /* Something an operator should know, on the core thread. */
     void (*warn)(void *app, const char *what);
+    /* The addresses below /api/jobs; the exchange is complete: answers, or suspends it and answers from the
+     * core. who: the tenant; NULL: none. Front threads; NULL: there are no jobs. */
+    void (*jobs)(void *ctx, enum route_id route, struct exchange *x, struct blob *body, const char *who);
+    void (*ws)(void *ctx, struct exchange *x, const char *who); /* GET /ws: answers; likewise */
+    void *jobs_ctx;
     struct metrics_page *metrics_page;
     struct blob *openapi; /* made by web_init, as the options never change */
     char openapi_etag[WEB_ETAG_MAX];
     struct manifest *manifest;
-};
-
-enum route_id {
-#define ROUTE(id, method, path, rate, about) ROUTE_##id,
-#include "tables/routes.def"
-#undef ROUTE
-    ROUTE_COUNT
 };
 
 struct route {
@@ -98,11 +103,19 @@ void web_release(struct web *w);
 
 /* The route of an address; ROUTE_COUNT: none. *ret_method_ok: whether it takes the method (HEAD as GET). */
 enum route_id web_find(const char *method, const char *path, bool *ret_method_ok);
-void web_answer(struct web *w, enum route_id route, struct exchange *x); /* answers before it returns */
+struct web_caller {
+    const char *who;        /* the tenant; NULL: none */
+    struct rate_state rate; /* limit 0: not limited */
+};
+
+const char *web_allow(enum route_id route,
+                      const char *path); /* the methods that it takes, for an Allow header */
+/* Answers before it returns. */
+void web_answer(struct web *w, enum route_id route, struct exchange *x, const struct web_caller *caller);
 
 /* Bytes; 0: the route takes no body and is answered as soon as its headers are here. */
 size_t web_body_max(const struct web *w, enum route_id route);
 /* The same for the other routes, once the request is complete: answers, or suspends the exchange and answers
- * from the core. rate: where the caller stands. */
+ * from the core. */
 void web_answer_body(struct web *w, enum route_id route, struct exchange *x, struct blob *body,
-                     const struct rate_state *rate);
+                     const struct web_caller *caller);

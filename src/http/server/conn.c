@@ -1,8 +1,11 @@
 /* Connections and the sweeper.
  *
  * Happy path: NEW → (BODY) → HANDLING → (SUSPENDED) → REPLY → IDLE → HEADERS …, each entered by the
- * front thread. Failure modes: a client that is too slow in one of them; the sweeper cuts it, with an answer
- * where one can still be given (a request has begun and nothing of libmicrohttpd's is on its way out). */
+ * front thread. A stream goes to and fro between REPLY, with a limit for each piece, and STREAM. Failure
+ * modes: a client that is too slow in one of them; the sweeper cuts it, with an answer where one can still be
+ * given (a request has begun and nothing of libmicrohttpd's is on its way out). A stream's reader that leaves
+ * while there is nothing to send is found by looking, as libmicrohttpd does not watch suspended connections.
+ */
 #include "http/server/conn.h"
 
 #include <linux/tcp.h>
@@ -22,6 +25,7 @@ enum {
     REPLY_GRACE_MS = 30000, /* of a reply's time */
     LOOK_AFTER_MS = 500,    /* in a phase, whether the peer has gone */
     LOOK_FOR_MS = 600,      /* between requests: in two or three sweeps */
+    STREAM_LOOK_MS = 1000,  /* between two looks at a stream's reader */
     WORDS_MAX = 64,         /* answers written in one sweep; what is cut beyond goes without */
 };
 
@@ -61,8 +65,36 @@ void conn_opened(struct conn *c)
     pthread_mutex_unlock(&c->front->lock);
 }
 
+void conn_invite(struct conn *c, struct conn_guest *guest)
+{
+    pthread_mutex_lock(&c->front->lock);
+    c->guest = guest;
+    pthread_mutex_unlock(&c->front->lock);
+}
+
+static void end_visit(struct conn *c)
+{
+    struct conn_guest *guest = c->guest; /* only this thread changes it */
+    if (!guest)
+        return;
+    conn_invite(c, NULL);
+    guest->over(guest);
+}
+
+void conn_cut_guests(struct front *f)
+{
+    pthread_mutex_lock(&f->lock);
+    LIST_FOREACH (node, &f->conns) {
+        struct conn_guest *guest = CONTAINER_OF(node, struct conn, link)->guest;
+        if (guest && guest->cut)
+            guest->cut(guest);
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
 void conn_closing(struct conn *c)
 {
+    end_visit(c);
     pthread_mutex_lock(&c->front->lock);
     list_remove(&c->link);
     pthread_mutex_unlock(&c->front->lock);
@@ -86,6 +118,7 @@ bool conn_enter(struct conn *c, enum conn_phase phase)
 void conn_begun(struct conn *c)
 {
     unsigned long long was = atomic_load(&c->word);
+    c->streamed = 0;
     if (phase_of(was) == CONN_IDLE)
         atomic_compare_exchange_strong(&c->word, &was, word_of(CONN_HEADERS, conn_now_ms()));
 }
@@ -93,6 +126,7 @@ void conn_begun(struct conn *c)
 void conn_ended(struct conn *c)
 {
     unsigned long long was = atomic_load(&c->word);
+    end_visit(c);
     c->bad_target = false;
     if (phase_of(was) != CONN_CUT)
         atomic_compare_exchange_strong(&c->word, &was, word_of(CONN_IDLE, conn_now_ms()));
@@ -104,7 +138,8 @@ unsigned conn_answering(struct front *f)
     pthread_mutex_lock(&f->lock);
     LIST_FOREACH (node, &f->conns) {
         enum conn_phase phase = phase_of(atomic_load(&CONTAINER_OF(node, struct conn, link)->word));
-        count += phase == CONN_HANDLING || phase == CONN_SUSPENDED || phase == CONN_REPLY;
+        count +=
+            phase == CONN_HANDLING || phase == CONN_SUSPENDED || phase == CONN_REPLY || phase == CONN_STREAM;
     }
     pthread_mutex_unlock(&f->lock);
     return count;
@@ -142,6 +177,8 @@ bool conn_overdue(const struct conn_view *v, const struct options *opt)
         return v->age_ms > (uint64_t)opt->keepalive_timeout_ms;
     case CONN_HANDLING:
     case CONN_SUSPENDED:
+    case CONN_STREAM:
+    case CONN_UPGRADED:
     case CONN_CUT:
         break;
     }
@@ -150,7 +187,7 @@ bool conn_overdue(const struct conn_view *v, const struct options *opt)
 
 /* Between two requests the close that matters comes with the bytes of the last one; later it comes alone, and
  * ten thousand idle connections are not looked at for ever. */
-static bool worth_a_look(const struct conn_view *v)
+static bool worth_a_look(const struct conn *c, const struct conn_view *v, uint64_t now)
 {
     switch (v->phase) {
     case CONN_NEW:
@@ -160,9 +197,12 @@ static bool worth_a_look(const struct conn_view *v)
         return v->age_ms > LOOK_AFTER_MS;
     case CONN_IDLE:
         return v->age_ms > LOOK_AFTER_MS && v->age_ms <= LOOK_AFTER_MS + LOOK_FOR_MS;
+    case CONN_STREAM:
+        return v->age_ms > LOOK_AFTER_MS && now - c->looked_ms > STREAM_LOOK_MS;
     case CONN_HANDLING:
     case CONN_SUSPENDED:
     case CONN_REPLY:
+    case CONN_UPGRADED:
     case CONN_CUT:
         break;
     }
@@ -170,15 +210,18 @@ static bool worth_a_look(const struct conn_view *v)
 }
 
 /* A peer that closed right behind its last bytes: libmicrohttpd hears of both as one change, stops after the
- * bytes, and would keep the connection until its time is over. */
-static bool peer_gone(const struct conn *c, const struct conn_view *v)
+ * bytes, and would keep the connection until its time is over. To a stream nothing that is said behind its
+ * request matters. */
+static bool peer_gone(struct conn *c, const struct conn_view *v, uint64_t now)
 {
     int unread = 0;
-    if (!worth_a_look(v))
+    if (!worth_a_look(c, v, now))
         return false;
+    c->looked_ms = now;
     struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
-    return poll(&p, 1, 0) == 1 && (p.revents & POLLRDHUP) && ioctl(c->fd, FIONREAD, &unread) == 0 &&
-           unread == 0;
+    if (poll(&p, 1, 0) != 1 || !(p.revents & (POLLRDHUP | POLLERR | POLLHUP)))
+        return false;
+    return v->phase == CONN_STREAM || (ioctl(c->fd, FIONREAD, &unread) == 0 && unread == 0);
 }
 
 static bool has_spoken(int fd)
@@ -220,13 +263,15 @@ void conn_sweep(struct front *f)
                               .age_ms = now > since ? now - since : 0,
                               .arrived = atomic_load_explicit(&c->arrived, memory_order_relaxed),
                               .reply_ms = atomic_load_explicit(&c->reply_ms, memory_order_relaxed)};
-        bool gone = peer_gone(c, &v);
+        bool gone = peer_gone(c, &v, now);
         if (!(gone || conn_overdue(&v, f->http->opt)) ||
             !atomic_compare_exchange_strong(&c->word, &word, word_of(CONN_CUT, now)))
             continue;
         if (!gone && owed_words(c, v.phase) && said++ < WORDS_MAX)
             say_timeout(c);
         shutdown(c->fd, SHUT_RDWR);
+        if (c->guest && c->guest->cut)
+            c->guest->cut(c->guest);
     }
     pthread_mutex_unlock(&f->lock);
 }

@@ -19,7 +19,6 @@
 #include "http/server/exchange.h"
 
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -29,6 +28,7 @@
 #include "base/digest.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "http/server/head.h"
 #include "http/server/reply.h"
 
 enum {
@@ -46,13 +46,15 @@ struct exchange {
     const char *origin;
     void *state;
     uint64_t begun_ns;
-    int status; /* of the answer; 0: none has gone out */
+    uint64_t streamed_ns; /* when a stream's first bytes went out; 0: it is none */
+    int status;           /* of the answer; 0: none has gone out */
     unsigned tag;
     struct reply *_Atomic answer; /* NULL: not answered yet, or already queued */
     int64_t content_length;       /* -1: chunked */
     uint64_t arrived;             /* bytes of body */
     uint64_t reply_bytes;         /* likewise */
     uint64_t discarded;
+    bool http11;   /* or later */
     bool expects;  /* waits for 100 Continue */
     bool close;    /* this connection must end with this reply */
     bool told;     /* the handler knows of this exchange */
@@ -131,6 +133,11 @@ int64_t exchange_content_length(const struct exchange *x)
     return x->content_length;
 }
 
+bool exchange_http11(const struct exchange *x)
+{
+    return x->http11;
+}
+
 int exchange_fd(const struct exchange *x)
 {
     return x->conn->fd;
@@ -155,7 +162,9 @@ void *exchange_state(const struct exchange *x)
 
 static struct reply_about about(const struct exchange *x)
 {
-    return (struct reply_about){.request_id = x->id,
+    return (struct reply_about){.conn = x->conn,
+                                .mhd = x->mhd,
+                                .request_id = x->id,
                                 .cors_origins = x->http->opt->cors_origins,
                                 .origin = x->origin,
                                 .close = x->close ||
@@ -198,6 +207,7 @@ static enum MHD_Result queue_answer(struct exchange *x)
     struct reply_about a = about(x);
     x->status = r->status;
     x->reply_bytes = a.head ? 0 : reply_bytes(r);
+    x->streamed_ns = r->source ? clock_mono_ns() : 0;
     uint64_t limit = conn_reply_limit_ms(x->reply_bytes, x->http->opt);
     atomic_store_explicit(&x->conn->reply_ms, limit, memory_order_relaxed);
     struct MHD_Response *m = conn_enter(x->conn, CONN_REPLY) ? reply_response(r, &a) : NULL;
@@ -239,110 +249,7 @@ static enum MHD_Result discard(struct exchange *x, size_t size)
     return x->discarded <= (uint64_t)x->http->opt->discard_max_bytes + DISCARD_SLACK_BYTES ? MHD_YES : MHD_NO;
 }
 
-/* ---- headers ---- */
-
-/* One walk over the headers finds what is needed here and what makes a request ambiguous. */
-struct seen {
-    const char *content_length;
-    const char *transfer_encoding;
-    const char *host;
-    const char *expect;
-    const char *origin;
-    const char *asked_method; /* of a preflight */
-    const char *request_id;
-    const char *fault; /* why the request is refused; NULL: it is not */
-};
-
-static bool is_token(const char *s)
-{
-    if (!*s)
-        return false;
-    for (; *s; s++)
-        if ((unsigned char)*s <= 0x20 || (unsigned char)*s >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", *s))
-            return false;
-    return true;
-}
-
-struct wanted {
-    const char *name;
-    size_t slot;       /* in struct seen */
-    const char *twice; /* the fault of a second one that differs; NULL: none */
-};
-
-static const struct wanted wanted[] = {
-    {"Content-Length", offsetof(struct seen, content_length),
-     "There are two different Content-Length headers"},
-    {"Transfer-Encoding", offsetof(struct seen, transfer_encoding),
-     "There are two different Transfer-Encoding headers"},
-    {"Host", offsetof(struct seen, host), "There are two different Host headers"},
-    {"Expect", offsetof(struct seen, expect), NULL},
-    {"Origin", offsetof(struct seen, origin), NULL},
-    {"Access-Control-Request-Method", offsetof(struct seen, asked_method), NULL},
-    {"x-request-id", offsetof(struct seen, request_id), NULL},
-};
-
-static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    struct seen *s = cls;
-    if (!is_token(name))
-        s->fault = "A header's name has a character that names cannot have";
-    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
-        const struct wanted *w = &wanted[i];
-        if ((*name | 0x20) != (*w->name | 0x20) || strcasecmp(name, w->name) != 0)
-            continue;
-        const char **slot = (const char **)(void *)((char *)s + w->slot);
-        if (*slot && w->twice && strcmp(*slot, value ? value : "") != 0)
-            s->fault = w->twice;
-        if (!*slot)
-            *slot = value ? value : "";
-    }
-    return MHD_YES;
-}
-
-static const char *fault_of(const struct seen *s, const struct conn *c, bool http11)
-{
-    if (s->fault)
-        return s->fault;
-    if (c->bad_target)
-        return "The request target has a space or a control character";
-    if (s->content_length && s->transfer_encoding)
-        return "Content-Length and Transfer-Encoding exclude each other";
-    if (s->transfer_encoding && strcasecmp(s->transfer_encoding, "chunked") != 0)
-        return "The only Transfer-Encoding that is taken is chunked";
-    if (http11 && !s->host)
-        return "A Host header is required";
-    return NULL;
-}
-
-static bool id_ok(const char *id)
-{
-    size_t n = 0;
-    if (!id || !*id)
-        return false;
-    for (; id[n]; n++)
-        if (n == REQUEST_ID_MAX || id[n] <= 0x20 || id[n] >= 0x7f)
-            return false;
-    return true;
-}
-
-/* "GET http://host/path HTTP/1.1" is a path as well. */
-static const char *path_of(const char *url)
-{
-    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
-        return url;
-    const char *path = strchr(strstr(url, "//") + 2, '/');
-    return path ? path : "/";
-}
-
-static int64_t length_of(const struct seen *s)
-{
-    if (s->transfer_encoding)
-        return -1;
-    /* libmicrohttpd has refused what is no number. */
-    return s->content_length
-               ? (int64_t)MIN(strtoull(s->content_length, NULL, 10), (unsigned long long)INT64_MAX)
-               : 0;
-}
+/* ---- a new one ---- */
 
 static struct conn *conn_of(struct MHD_Connection *c)
 {
@@ -350,7 +257,7 @@ static struct conn *conn_of(struct MHD_Connection *c)
 }
 
 static struct exchange *exchange_new(struct front *f, struct MHD_Connection *c, const char *url,
-                                     const char *method, const struct seen *s, bool http11)
+                                     const char *method, const struct head *h, bool http11)
 {
     struct exchange *x = NEW(struct exchange);
     x->conn = conn_of(c);
@@ -358,12 +265,13 @@ static struct exchange *exchange_new(struct front *f, struct MHD_Connection *c, 
     x->http = f->http;
     x->begun_ns = clock_mono_ns();
     x->method = method;
-    x->path = path_of(url);
-    x->origin = s->origin;
-    x->content_length = length_of(s);
-    x->expects = http11 && x->content_length != 0 && s->expect && strcasecmp(s->expect, "100-continue") == 0;
-    if (id_ok(s->request_id))
-        memcpy(x->id, s->request_id, strlen(s->request_id) + 1);
+    x->path = head_path(url);
+    x->origin = h->origin;
+    x->http11 = http11;
+    x->content_length = head_length(h);
+    x->expects = http11 && x->content_length != 0 && h->expect && strcasecmp(h->expect, "100-continue") == 0;
+    if (head_id_ok(h->request_id, REQUEST_ID_MAX))
+        memcpy(x->id, h->request_id, strlen(h->request_id) + 1);
     else
         uuid_next(&f->ids, x->id);
     return x;
@@ -377,10 +285,10 @@ static void answer_fault(struct exchange *x, const char *fault)
     exchange_answer(x, reply_error(x, NULL, &e));
 }
 
-static bool is_preflight(const struct exchange *x, const struct seen *s)
+static bool is_preflight(const struct exchange *x, const struct head *h)
 {
-    return s->origin && s->asked_method && strcmp(x->method, "OPTIONS") == 0 &&
-           cors_allows(x->http->opt->cors_origins, s->origin);
+    return h->origin && h->asked_method && strcmp(x->method, "OPTIONS") == 0 &&
+           cors_allows(x->http->opt->cors_origins, h->origin);
 }
 
 static void answer_preflight(struct exchange *x)
@@ -399,18 +307,18 @@ static void answer_preflight(struct exchange *x)
 static enum MHD_Result begin(struct front *f, struct MHD_Connection *c, const char *url, const char *method,
                              const char *version, void **state)
 {
-    struct seen s = {0};
-    MHD_get_connection_values(c, MHD_HEADER_KIND, see_header, &s);
+    struct head h;
+    head_read(c, &h);
     bool http11 = strcmp(version, "HTTP/1.0") != 0;
-    struct exchange *x = exchange_new(f, c, url, method, &s, http11);
+    struct exchange *x = exchange_new(f, c, url, method, &h, http11);
     *state = x;
     atomic_store_explicit(&x->conn->arrived, 0, memory_order_relaxed);
     if (!conn_enter(x->conn, x->content_length ? CONN_BODY : CONN_HANDLING))
         return MHD_NO;
-    const char *fault = fault_of(&s, x->conn, http11);
+    const char *fault = head_fault(&h, x->conn, http11);
     if (fault) {
         answer_fault(x, fault);
-    } else if (is_preflight(x, &s)) {
+    } else if (is_preflight(x, &h)) {
         answer_preflight(x);
     } else {
         x->told = true;
@@ -467,25 +375,38 @@ static void tell_figures(const struct exchange *x)
         return;
     struct http_figures f = {.tag = x->tag, .method = x->method, .request_id = x->id, .status = x->status};
     f.now_ns = clock_mono_ns();
-    f.ns = f.now_ns - x->begun_ns;
+    f.ns = (x->streamed_ns ? x->streamed_ns : f.now_ns) - x->begun_ns;
     f.request_bytes = x->arrived;
-    f.response_bytes = x->reply_bytes;
+    f.response_bytes = x->reply_bytes + x->conn->streamed;
     handler->on_figures(x->http->ctx, &f);
+}
+
+static void finish(struct exchange *x)
+{
+    tell_figures(x);
+    if (x->told)
+        x->http->handler->on_close(x->http->ctx, x);
+    reply_free(take_answer(x));
+    free(x);
 }
 
 void exchange_completed(void *front, struct MHD_Connection *c, void **state,
                         enum MHD_RequestTerminationCode how)
 {
     struct exchange *x = *state;
+    struct conn *conn = conn_of(c);
     *state = NULL;
-    conn_ended(conn_of(c));
-    if (!x)
-        return; /* it ended before its headers were complete */
-    tell_figures(x);
-    if (x->told)
-        x->http->handler->on_close(x->http->ctx, x);
-    reply_free(take_answer(x));
-    free(x);
+    if (conn->upgraded)
+        return; /* it was over when the other protocol began */
+    conn_ended(conn);
+    if (x) /* else it ended before its headers were complete */
+        finish(x);
+}
+
+void exchange_upgraded(struct exchange *x)
+{
+    x->conn->upgraded = true;
+    finish(x);
 }
 
 void *exchange_request_line(void *front, const char *target, struct MHD_Connection *c)

@@ -11,8 +11,10 @@
  *   on_close     exactly once, last: the reply was sent or the connection died. Frees the handler's state.
  *
  * An exchange is answered exactly once: by exchange_answer on its front thread inside a callback, or, after
- * exchange_suspend, by exchange_answer_suspended from any one thread. A suspended exchange stays valid until
- * it is answered, even if its client leaves (libmicrohttpd does not notice; watch exchange_fd).
+ * exchange_suspend, by exchange_answer_suspended from any one thread. The reply may be a stream (stream.h),
+ * or an upgrade (websocket.h): then on_close comes as soon as the other protocol begins. A suspended exchange
+ * stays valid until it is answered, even if its client leaves (libmicrohttpd does not notice; watch
+ * exchange_fd).
  *
  * Every reply gets x-request-id, CORS and security headers here. Ambiguous requests (no Host, Content-Length
  * with Transfer-Encoding, …) and CORS preflights are answered here; the handler never sees them. Malformed
@@ -75,6 +77,7 @@ const char *
 exchange_request_id(const struct exchange *x); /* the caller's (≤ 128 visible ASCII) or a new uuid */
 const struct sockaddr *exchange_peer(const struct exchange *x);
 int64_t exchange_content_length(const struct exchange *x); /* -1: chunked; 0: no body */
+bool exchange_http11(const struct exchange *x);            /* or later */
 int exchange_fd(const struct exchange *x); /* for watching only; do not read, write or close */
 
 void exchange_set_state(struct exchange *x, void *state); /* the handler's own */
@@ -111,8 +114,8 @@ struct http_figures {
     unsigned tag;
     const char *method;
     const char *request_id;
-    int status;                             /* of the answer; 0: the client left before there was one */
-    uint64_t ns;                            /* from its headers to the last byte of the answer */
+    int status;  /* of the answer; 0: the client left before there was one */
+    uint64_t ns; /* from its headers to the last byte of the answer; of a stream or upgrade, to the first */
     uint64_t now_ns;                        /* when that was, by clock_mono_ns */
     uint64_t request_bytes, response_bytes; /* of the bodies: what arrived of one, and all of the other */
 };
@@ -141,6 +144,6 @@ unsigned http_connections_max(const struct http *h); /* computed from RLIMIT_NOF
 unsigned http_connections(const struct http *h);     /* open now */
 unsigned http_answering(const struct http *h);       /* with the handler, or a reply on its way out */
 void http_drain(struct http *h); /* from now on replies say Connection: close; accepting goes on */
-/* Stops accepting, closes every connection, joins the threads. Every suspended exchange must have been
- * answered before. */
+/* Stops accepting, closes every connection, joins the threads. Streams are cut. Every suspended exchange must
+ * have been answered before, and every WebSocket closed (websockets_cut). */
 void http_stop(struct http *h);

@@ -29,6 +29,8 @@ void reply_free(struct reply *r)
     blob_unref(r->body);
     if (r->fd >= 0)
         close(r->fd);
+    if (r->source)
+        r->source->drop(r->source_ctx);
     arena_release(&r->arena);
     free(r);
 }
@@ -210,7 +212,7 @@ bool cors_allows(const char *cors_origins, const char *origin)
 
 enum { COMMON_MAX = 6 };
 
-static unsigned common_headers(const struct reply_about *about, struct reply_header *ret)
+static unsigned common_headers(int status, const struct reply_about *about, struct reply_header *ret)
 {
     unsigned n = 0;
     bool any = strcmp(about->cors_origins, "*") == 0;
@@ -224,7 +226,7 @@ static unsigned common_headers(const struct reply_about *about, struct reply_hea
         ret[n++] = (struct reply_header){"Access-Control-Expose-Headers", exposed};
     if (!any && *about->cors_origins)
         ret[n++] = (struct reply_header){"Vary", "Origin"};
-    if (about->close)
+    if (about->close && status != MHD_HTTP_SWITCHING_PROTOCOLS)
         ret[n++] = (struct reply_header){"Connection", "close"};
     return n;
 }
@@ -253,13 +255,19 @@ static struct MHD_Response *response_of_body(struct reply *r)
     return m;
 }
 
+static struct MHD_Response *response_of(struct reply *r, const struct reply_about *about)
+{
+    const struct reply_source *source = TAKE(r->source);
+    return source ? source->response(r->source_ctx, about) : response_of_body(r);
+}
+
 struct MHD_Response *reply_response(struct reply *r, const struct reply_about *about)
 {
-    struct MHD_Response *m = response_of_body(r);
+    struct MHD_Response *m = response_of(r, about);
     if (!m)
         return NULL;
     struct reply_header common[COMMON_MAX];
-    unsigned n = common_headers(about, common);
+    unsigned n = common_headers(r->status, about, common);
     bool ok = true;
     for (unsigned i = 0; i < r->header_count; i++)
         ok = MHD_add_response_header(m, r->headers[i].name, r->headers[i].value) == MHD_YES && ok;
@@ -289,7 +297,7 @@ int reply_wire(const struct reply *r, const struct reply_about *about, struct bu
     gmtime_r(&now, &tm);
     strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
     struct reply_header common[COMMON_MAX];
-    unsigned n = common_headers(about, common);
+    unsigned n = common_headers(r->status, about, common);
     size_t size = r->body ? r->body->size : 0;
     buf_printf(ret, "HTTP/1.1 %d %s\r\nDate: %s\r\n", r->status,
                MHD_get_reason_phrase_for((unsigned)r->status), date);

@@ -165,8 +165,8 @@ static unsigned inactivity_s(const struct options *opt)
 static int front_start(struct front *f, struct error *e)
 {
     const struct http *h = f->http;
-    unsigned flags =
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+                     MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE;
     f->daemon = MHD_start_daemon(flags, 0, NULL, NULL, exchange_access, f, MHD_OPTION_CONNECTION_LIMIT,
                                  h->connections_max * 2, /* ours comes first */
                                  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
@@ -244,5 +244,8 @@ void http_drain(struct http *h)
 void http_stop(struct http *h)
 {
     acceptor_stop(h->acceptor);
+    atomic_store(&h->stopping, true);
+    for (unsigned i = 0; i < h->front_count; i++)
+        conn_cut_guests(&h->fronts[i]); /* libmicrohttpd cannot stop while one is suspended */
     http_free(h);
 }

@@ -35,6 +35,7 @@ struct echo_state {
 
 static struct {
     struct options opt;
+    const struct http_handler *handler; /* NULL: the one below */
     struct http *http;
     int listen_fd;
     int port;
@@ -259,7 +260,9 @@ static void echo_start(int port)
     pthread_mutex_init(&echo.lock, NULL);
     pthread_cond_init(&echo.wake, NULL);
     CHECK(pthread_create(&echo.thread, NULL, echo_answerer, NULL) == 0);
-    struct http_config config = {.listen_fd = echo.listen_fd, .opt = &echo.opt, .handler = &echo_handler};
+    struct http_config config = {.listen_fd = echo.listen_fd,
+                                 .opt = &echo.opt,
+                                 .handler = echo.handler ? echo.handler : &echo_handler};
     if (http_start(&config, &echo.http, &e) < 0) {
         fprintf(stderr, "%s\n", e.reason);
         abort();

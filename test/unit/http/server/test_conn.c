@@ -32,6 +32,8 @@ static void test_rule(void **state)
     assert_true(overdue(CONN_DISCARD, 5001, 1000000));
     assert_false(overdue(CONN_HANDLING, UINT64_MAX, 0));
     assert_false(overdue(CONN_SUSPENDED, UINT64_MAX, 0));
+    assert_false(overdue(CONN_STREAM, UINT64_MAX, 0));
+    assert_false(overdue(CONN_UPGRADED, UINT64_MAX, 0));
     assert_false(overdue(CONN_CUT, UINT64_MAX, 0));
     assert_false(overdue(CONN_REPLY, 30000, 0));
     assert_true(overdue(CONN_REPLY, 30001, 0));

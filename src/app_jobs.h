@@ -1,0 +1,24 @@
+/* app_jobs.h: the journal and the jobs, at start and at the end. Core thread. */
+#pragma once
+
+#include "jobs/jobs.h"
+#include "loop/lane.h"
+#include "request/request.h"
+#include "tables/options.h"
+
+struct app_jobs {
+    struct services *svc;
+    struct lane *lane; /* the journal's */
+    struct jobs *jobs; /* NULL: there are none */
+};
+
+/* Fills svc->journal and svc->desk. Waits for the database; before the loop runs. */
+int app_make_jobs(struct services *svc, struct lane *disk, struct app_jobs *ret, struct error *e) MUST_CHECK;
+void app_jobs_start(struct app_jobs *a);
+void app_jobs_stop(struct app_jobs *a); /* begins no more work; the journal goes on */
+/* Requests that only jobs wait for: the next start takes them up. */
+unsigned app_jobs_left(const struct app_jobs *a);
+bool app_jobs_busy(const struct app_jobs *a); /* after the stop: somebody is still being told */
+bool app_jobs_written(struct app_jobs *a);    /* after that: tells the journal to end, and whether it has */
+void app_jobs_cut(struct app_jobs *a);        /* before http_stop */
+void app_jobs_free(struct app_jobs *a);

@@ -1,0 +1,84 @@
+#include "jobs/events.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/json_out.h"
+#include "base/mem.h"
+#include "jobs/job.h"
+
+enum { EVENT_MAX = 64 << 10, ROOM_FIRST = 8 };
+
+void job_events_init(struct job_events *e)
+{
+    list_init(&e->listeners);
+    e->next_id = 1;
+}
+
+void job_events_release(struct job_events *e)
+{
+    for (unsigned i = 0; i < e->count; i++)
+        blob_unref(e->ring[(e->first + i) % e->room].json);
+    free(e->ring);
+}
+
+/* It grows to JOB_EVENTS_MAX, and goes round from then on; before that, first is 0. */
+static struct job_event *place(struct job_events *e)
+{
+    if (e->count == e->room && e->room < JOB_EVENTS_MAX) {
+        e->room = e->room ? e->room * 2 : ROOM_FIRST;
+        e->ring = mem_realloc(e->ring, e->room * sizeof(*e->ring));
+    }
+    if (e->count < e->room)
+        return &e->ring[(e->first + e->count++) % e->room];
+    struct job_event *oldest = &e->ring[e->first];
+    e->first = (e->first + 1) % e->room;
+    blob_unref(oldest->json);
+    return oldest;
+}
+
+static struct blob *envelope(const struct job *job, uint64_t id, const char *name)
+{
+    BUF_ON_EXIT struct buf text;
+    buf_init(&text, EVENT_MAX);
+    json_out_begin(&text, '{');
+    json_out_int(&text, "id", (int64_t)id);
+    json_out_text(&text, "event", name);
+    json_out_text(&text, "job_id", job->id);
+    json_out_int(&text, "time_ms", (int64_t)clock_wall_ms());
+    json_out_key(&text, "data");
+    job_put(&text, job, job->base_url ? job->base_url : "");
+    json_out_end(&text, '}');
+    return buf_take_blob(&text);
+}
+
+void job_events_add(struct job *job, const char *name)
+{
+    struct job_events *e = &job->events;
+    struct job_event event = {e->next_id++, name, NULL};
+    event.json = envelope(job, event.id, name);
+    *place(e) = event;
+    LIST_FOREACH_SAFE (node, &e->listeners) {
+        struct job_listener *l = CONTAINER_OF(node, struct job_listener, node);
+        l->told(l, &event);
+    }
+}
+
+void job_events_replay(const struct job_events *e, uint64_t after, struct job_listener *l)
+{
+    for (unsigned i = 0; i < e->count; i++) {
+        const struct job_event *event = &e->ring[(e->first + i) % e->room];
+        if (event->id > after)
+            l->told(l, event);
+    }
+}
+
+void job_events_listen(struct job_events *e, struct job_listener *l)
+{
+    list_push_back(&e->listeners, &l->node);
+}
+
+void job_events_leave(struct job_listener *l)
+{
+    list_remove(&l->node);
+}

@@ -1,0 +1,113 @@
+/* job.h: one job, and what all of them share. Private to this folder; core thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/rng.h"
+#include "jobs/events.h"
+#include "jobs/inputs.h"
+#include "jobs/jobs.h"
+#include "limiter/limiter.h"
+#include "request/answer.h"
+#include "request/intent.h"
+
+enum { JOB_BUCKETS = 4096 };
+
+struct jobs {
+    struct job_desk desk;
+    struct services *svc;
+    struct inputs *inputs;
+    struct limiter *limiter[CLASS_COUNT]; /* a slot: it is worked on */
+    struct list bucket[JOB_BUCKETS];      /* all that are in memory, by id */
+    struct list readers;                  /* of events (events_page.c) */
+    struct websockets *sockets;
+    struct callbacks *callbacks;
+    struct list over; /* those that are over, longest first */
+    unsigned open, over_count, working;
+    bool started, stopped;
+};
+
+/* How it came out. */
+struct job_outcome {
+    struct result *result; /* NULL: there is none */
+    char *meta;            /* of the answer, as JSON; NULL: likewise */
+    struct answer_links how;
+    struct error err;
+    int64_t cost_nano;
+    bool billed; /* money was spent, or may have been */
+};
+
+struct job {
+    struct jobs *jobs;
+    struct list in_bucket, in_over;
+    char id[UUID_TEXT];
+    const struct feature *feature;
+    char *tenant, *request_id, *base_url; /* tenant NULL: nobody's in particular */
+    char *callback, *key, *parent;        /* NULL: none */
+    char *request;                        /* what is asked for (request_json.h) */
+    uint8_t fingerprint[DIGEST_BYTES];
+    bool has_picture[IMAGES_MAX];
+    uint8_t picture[IMAGES_MAX][DIGEST_BYTES]; /* which lie in inputs */
+    enum journal_kind kind;
+    enum journal_state state;
+    int priority;
+    int64_t created_ms, started_ms, ended_ms;
+
+    struct timer patience; /* while it waits for its slot */
+    struct slot_wait slot;
+    bool has_slot;
+    struct request *req; /* while it is worked on */
+    bool begun, canceling;
+    unsigned done, total;
+    char *provider, *prediction, *input_url; /* of a run that was begun earlier; NULL: none */
+    int64_t intent_ms;
+
+    struct job_outcome outcome; /* once it is over */
+    struct job_events events;
+    struct callback *telling; /* under way; NULL: it is not */
+    char *told_log;           /* of its tries, as JSON; NULL: none yet */
+    int64_t told_next_ms;     /* when it is tried next; 0: not */
+    struct list waiters;      /* of struct job_waiter */
+};
+
+/* Somebody wants to know when it is over. */
+struct job_waiter {
+    struct list node;
+    void (*over)(struct job_waiter *w);
+};
+
+/* ---- jobs.c: which there are ---- */
+
+struct job *job_find(const struct jobs *j, const char *id); /* NULL: not in memory */
+void job_enter(struct job *job);                            /* into the map */
+void job_enter_over(struct job *job); /* likewise one that is over, whose callback is not */
+void job_free(struct job *job);       /* not while it is worked on */
+void job_retire(struct job *job);     /* it is over: kept for a while, as the last of its kind */
+bool job_is_over(const struct job *job);
+
+/* ---- job_work.c: its way ---- */
+
+void job_begin(struct job *job);  /* it is written down: it waits for its turn */
+void job_cancel(struct job *job); /* in any state; one that is over stays as it is */
+void job_end(struct job *job, enum journal_state state);
+void job_wake(struct job *job); /* who waits for it is told, however it stands */
+
+/* ---- job_row.c: as a row, and back ---- */
+
+/* Makes one of what req asks for, which has passed 020. NULL: it does not fit; req->err says so. */
+struct job *job_of_request(struct jobs *j, struct request *req, const char *base_url) MUST_CHECK;
+/* Texts live in ret_text and in the job. */
+void job_to_row(const struct job *job, struct buf *ret_text, struct journal_row *ret);
+/* NULL: it cannot be read. */
+struct job *job_of_row(struct jobs *j, const struct journal_row *row) MUST_CHECK;
+void job_outcome_json(const struct job *job, struct buf *ret);
+void job_error_json(const struct error *e, struct buf *ret);
+
+/* ---- job_json.c: for people ---- */
+
+const char *job_state_name(const struct job *job);
+/* {"job_id",…}; base_url: where the asker reaches us. */
+void job_put(struct buf *b, const struct job *job, const char *base_url);
+void job_put_progress(struct buf *b, const struct job *job); /* the members of an object that is open */

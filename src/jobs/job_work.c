@@ -1,0 +1,280 @@
+/* A job's way: it waits for its turn among those of its class, then a request of its own goes through all
+ * stages, as if a client had sent it; its answer is the job's outcome.
+ *
+ * Failure modes: it waits longer than JOB_QUEUE_TIMEOUT_S: it has failed, and nothing was paid. Cancelled
+ * while it waits: likewise. Cancelled while it is worked on: the model is stopped if nobody else waits for
+ * the same, and what it has cost is told; what is being stored already is finished for the cache, but the job
+ * is canceled. The process goes down: the row stays as it is, and the next start takes it up. Invariants: a
+ * job that has begun and is not over waits for its slot, or has it and a request. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "jobs/callbacks.h"
+#include "jobs/job.h"
+#include "metrics/metrics.h"
+#include "request/costs.h"
+#include "request/flights.h"
+#include "request/request_json.h"
+#include "request/stage.h"
+
+static uint64_t now_of(const struct job *job)
+{
+    return loop_now_ns(job->jobs->svc->loop);
+}
+
+/* ---- the end ---- */
+
+void job_wake(struct job *job)
+{
+    struct list *node;
+    while ((node = list_pop_front(&job->waiters))) {
+        struct job_waiter *w = CONTAINER_OF(node, struct job_waiter, node);
+        w->over(w);
+    }
+}
+
+static void tell_journal(const struct job *job)
+{
+    BUF_ON_EXIT struct buf text;
+    buf_init(&text, 256 << 10);
+    const struct job_outcome *o = &job->outcome;
+    struct journal *journal = job->jobs->svc->journal;
+    if (job->kind == JOURNAL_REQUEST && o->err.code != ERR_UNKNOWN_OUTCOME) {
+        journal_remove(journal, job->id);
+        return;
+    }
+    if (o->result)
+        job_outcome_json(job, &text);
+    else
+        job_error_json(&o->err, &text);
+    journal_note_state(journal, job->id, job->state, o->cost_nano, o->result ? buf_text(&text) : NULL,
+                       o->result ? NULL : buf_text(&text));
+}
+
+static void give_back(struct job *job)
+{
+    if (job->has_slot)
+        limiter_release(job->jobs->limiter[job->feature->class]);
+    job->has_slot = false;
+}
+
+static void let_go(struct job *job)
+{
+    struct jobs *j = job->jobs;
+    timer_disarm(j->svc->loop, &job->patience);
+    give_back(job);
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        if (job->has_picture[i] && job->kind == JOURNAL_JOB)
+            inputs_drop(j->inputs, job->picture[i]);
+    memset(job->has_picture, 0, sizeof(job->has_picture));
+}
+
+void job_end(struct job *job, enum journal_state state)
+{
+    static const char *const names[] = {
+        [JOURNAL_COMPLETED] = "completed", [JOURNAL_FAILED] = "failed", [JOURNAL_CANCELED] = "canceled"};
+    CHECK(!job_is_over(job) && state >= JOURNAL_COMPLETED);
+    job->state = state;
+    job->ended_ms = (int64_t)clock_wall_ms();
+    tell_journal(job);
+    let_go(job);
+    job_events_add(job, names[state]);
+    job_wake(job);
+    callback_begin(job);
+    job_retire(job);
+}
+
+/* It ends before a request was made for it: that would have been counted. */
+static void end_unworked(struct job *job, enum journal_state state)
+{
+    const struct services *svc = job->jobs->svc;
+    int64_t waited_ms = MAX((int64_t)clock_wall_ms() - job->created_ms, 0);
+    metrics_finished(svc->metrics, job->feature, OUTCOME_ERROR, (uint64_t)waited_ms * NS_PER_MS);
+    job_end(job, state);
+}
+
+/* ---- its request's client ---- */
+
+static void nothing_to_do(struct request *req)
+{
+    (void)req;
+}
+
+static void moved(struct request *req)
+{
+    struct job *job = req->client_state;
+    if (req->at == STAGE_RUN && job->state == JOURNAL_QUEUED) {
+        job->state = JOURNAL_RUNNING;
+        job->started_ms = (int64_t)clock_wall_ms();
+        job_events_add(job, "started");
+    } else {
+        job_events_add(job, "progress");
+    }
+}
+
+static void progress(struct request *req, unsigned done, unsigned total)
+{
+    struct job *job = req->client_state;
+    if (job->done == done && job->total == total)
+        return;
+    job->done = done;
+    job->total = total;
+    job_events_add(job, "progress");
+}
+
+static char *meta_of(const struct request *req, const struct result *r)
+{
+    struct buf text;
+    buf_init(&text, 64 << 10);
+    answer_meta(&text, req, r);
+    return text.failed ? (buf_release(&text), mem_strdup("{}")) : text.data;
+}
+
+static void answered(struct request *req)
+{
+    struct job *job = req->client_state;
+    struct job_outcome *o = &job->outcome;
+    const struct result *r = request_result(req);
+    bool shared = req->lookup.hit || req->join.collapsed;
+    job->req = NULL;
+    job->jobs->working--;
+    o->cost_nano = shared ? 0 : costs_of_request(req);
+    const struct provider *p = req->queue.provider;
+    o->billed = !shared && (o->cost_nano > 0 || (req->spent && p && p->ops->bills));
+    if (r && !job->canceling) {
+        o->result = result_ref((struct result *)r);
+        o->meta = meta_of(req, r);
+        o->how = answer_links_of(req, r);
+        job_end(job, JOURNAL_COMPLETED);
+        return;
+    }
+    o->err = req->err;
+    if (o->err.code == ERR_NONE || job->canceling)
+        error_set(&o->err, ERR_CANCELED, "%s", "");
+    job_end(job, job->canceling ? JOURNAL_CANCELED : JOURNAL_FAILED);
+}
+
+static const struct client_ops job_client = {
+    .suspend = nothing_to_do,
+    .watch = nothing_to_do,
+    .answer = answered,
+    .progress = progress,
+    .moved = moved,
+};
+
+/* ---- its request ---- */
+
+/* A picture that was named and is not kept here is looked for as in any request. */
+static int open_pictures(struct job *job, struct request *req)
+{
+    int r = 0;
+    for (unsigned i = 0; i < IMAGES_MAX && r == 0; i++) {
+        if (!job->has_picture[i] || job->kind != JOURNAL_JOB)
+            continue;
+        r = inputs_open(job->jobs->inputs, job->picture[i], &req->receive.body[i], &req->err);
+        req->receive.digest[i] = NULL;
+    }
+    return r;
+}
+
+/* Only where a run may have been paid for there is something to take up. */
+static struct run_resume *resume_of(const struct job *job, struct request *req)
+{
+    if (!job->provider)
+        return NULL;
+    struct run_resume *r = arena_alloc(&req->arena, sizeof(*r));
+    r->provider = arena_strdup(&req->arena, job->provider);
+    r->prediction = job->prediction ? arena_strdup(&req->arena, job->prediction) : NULL;
+    r->input_url = job->input_url ? arena_strdup(&req->arena, job->input_url) : NULL;
+    r->intent_ms = job->intent_ms;
+    return r;
+}
+
+static void start_request(struct job *job)
+{
+    struct jobs *j = job->jobs;
+    struct request *req = request_new(j->svc, job->feature, job->request_id, &job_client, job, now_of(job));
+    req->job = job;
+    req->tenant = job->tenant ? arena_strdup(&req->arena, job->tenant) : NULL;
+    req->receive.known = true;
+    int r = request_from_json(req, job->request, &req->err);
+    if (r == 0)
+        r = open_pictures(job, req);
+    (void)r; /* 010 fails with what err says */
+    req->intent.resume = resume_of(job, req);
+    req->receive.complete = true;
+    job->req = req;
+    j->working++;
+    request_start(req); /* may be over already when this returns */
+}
+
+/* ---- its turn ---- */
+
+static void turn_came(struct op *op)
+{
+    struct job *job = CONTAINER_OF(op, struct job, slot.op);
+    timer_disarm(job->jobs->svc->loop, &job->patience);
+    job->has_slot = op->result == 0;
+    if (job->jobs->stopped) {
+        give_back(job);
+        return; /* for the next start */
+    }
+    if (job->has_slot && !job->canceling) {
+        start_request(job);
+        return;
+    }
+    if (job->canceling)
+        error_set(&job->outcome.err, ERR_CANCELED, "It was canceled before it began");
+    end_unworked(job, job->canceling ? JOURNAL_CANCELED : JOURNAL_FAILED);
+}
+
+static void patience_over(struct timer *t)
+{
+    struct job *job = CONTAINER_OF(t, struct job, patience);
+    error_set(&job->outcome.err, ERR_DEADLINE, "It waited for its turn longer than JOB_QUEUE_TIMEOUT_S");
+    op_cancel(&job->slot.op);
+}
+
+void job_begin(struct job *job)
+{
+    struct jobs *j = job->jobs;
+    job->begun = true;
+    job_events_add(job, "queued");
+    if (j->stopped)
+        return;
+    if (limiter_acquire(j->limiter[job->feature->class], &job->slot, turn_came) < 0) {
+        error_set(&job->outcome.err, ERR_QUEUE_FULL, "%s", ""); /* of more rows than JOBS_MAX allows now */
+        end_unworked(job, JOURNAL_FAILED);
+        return;
+    }
+    uint64_t wait_ns = (uint64_t)j->svc->opt->job_queue_timeout_s * NS_PER_S;
+    timer_arm(j->svc->loop, &job->patience, now_of(job) + wait_ns, patience_over);
+}
+
+/* ---- cancelling ---- */
+
+static bool may_be_stopped(const struct request *req)
+{
+    bool followed = req->join.leads && flight_has_followers(req->join.flight);
+    return !followed && stages[req->at].leave != LEAVE_FINISHES;
+}
+
+void job_cancel(struct job *job)
+{
+    if (job_is_over(job) || job->canceling)
+        return;
+    job->canceling = true;
+    if (!job->req) {
+        op_cancel(&job->slot.op);
+        return;
+    }
+    if (!may_be_stopped(job->req)) {
+        request_client_left(job->req);
+        return;
+    }
+    error_set(&job->req->err, ERR_CLIENT_GONE, "%s", "");
+    request_cancel(job->req);
+}

@@ -1,0 +1,254 @@
+/* Which jobs there are. Invariants: a job that is not over is in the map and in `open`; one that is over is
+ * in the map and in `over`, until JOBS_RECENT_MAX newer ones are; then it is in the journal only. */
+#include "jobs/jobs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "jobs/callbacks.h"
+#include "jobs/desk.h"
+#include "jobs/job.h"
+#include "jobs/pages.h"
+#include "jobs/socket.h"
+#include "metrics/metrics.h"
+
+static struct list *bucket_of(const struct jobs *j, const char *id)
+{
+    uint32_t hash = 2166136261U;
+    for (const char *p = id; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 16777619U;
+    return (struct list *)&j->bucket[hash % JOB_BUCKETS];
+}
+
+struct job *job_find(const struct jobs *j, const char *id)
+{
+    const struct list *bucket = bucket_of(j, id);
+    LIST_FOREACH (node, bucket) {
+        struct job *job = CONTAINER_OF(node, struct job, in_bucket);
+        if (strcmp(job->id, id) == 0)
+            return job;
+    }
+    return NULL;
+}
+
+bool job_is_over(const struct job *job)
+{
+    return job->state >= JOURNAL_COMPLETED;
+}
+
+void job_enter(struct job *job)
+{
+    CHECK(!job_is_over(job));
+    list_push_back(bucket_of(job->jobs, job->id), &job->in_bucket);
+    job->jobs->open++;
+}
+
+void job_enter_over(struct job *job)
+{
+    CHECK(job_is_over(job));
+    list_push_back(bucket_of(job->jobs, job->id), &job->in_bucket);
+    list_push_back(&job->jobs->over, &job->in_over);
+    job->jobs->over_count++;
+}
+
+void job_free(struct job *job)
+{
+    CHECK(!job->req && !job->has_slot && !list_linked(&job->slot.node) && list_empty(&job->waiters));
+    list_remove(&job->in_bucket);
+    list_remove(&job->in_over);
+    job_events_release(&job->events);
+    result_unref(job->outcome.result);
+    free(job->outcome.meta);
+    char *const texts[] = {job->tenant,     job->request_id, job->base_url, job->callback,
+                           job->key,        job->parent,     job->request,  job->provider,
+                           job->prediction, job->input_url,  job->told_log};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        free(texts[i]);
+    free(job);
+}
+
+/* Somebody listens to one that is to make room, or it is still to be told: then it stays a while longer. */
+static void forget_old(struct jobs *j)
+{
+    LIST_FOREACH_SAFE (node, &j->over) {
+        struct job *job = CONTAINER_OF(node, struct job, in_over);
+        if (j->over_count <= (unsigned)j->svc->opt->jobs_recent_max)
+            return;
+        if (!list_empty(&job->events.listeners) || job->telling)
+            continue;
+        j->over_count--;
+        job_free(job);
+    }
+}
+
+void job_retire(struct job *job)
+{
+    struct jobs *j = job->jobs;
+    j->open--;
+    list_push_back(&j->over, &job->in_over);
+    j->over_count++;
+    forget_old(j);
+}
+
+/* ---- the whole ---- */
+
+int jobs_new(const struct jobs_config *config, struct jobs **ret, struct error *e)
+{
+    const struct options *opt = config->svc->opt;
+    struct inputs *inputs;
+    int r = inputs_new(&(struct inputs_config){opt->data_dir, config->svc->spool, config->disk,
+                                               config->svc->loop, opt->journal_sync == JOURNAL_SYNC_DISK},
+                       &inputs, e);
+    if (r < 0)
+        return r;
+    struct jobs *j = NEW(struct jobs);
+    j->svc = config->svc;
+    j->inputs = inputs;
+    j->desk = desk_ops;
+    list_init(&j->over);
+    list_init(&j->readers);
+    j->sockets = jobs_sockets_new(j);
+    for (size_t i = 0; i < JOB_BUCKETS; i++)
+        list_init(&j->bucket[i]);
+    for (int c = 0; c < CLASS_COUNT; c++)
+        j->limiter[c] = limiter_new(class_name((enum class)c), (size_t)opt->jobs_active_max,
+                                    (size_t)opt->jobs_max, config->svc->loop);
+    r = callbacks_new(j, &j->callbacks, e);
+    if (r < 0)
+        jobs_free(j);
+    else
+        *ret = j;
+    return r;
+}
+
+struct job_desk *jobs_desk(struct jobs *j)
+{
+    return &j->desk;
+}
+
+static void free_all(struct list *bucket)
+{
+    LIST_FOREACH_SAFE (node, bucket) {
+        callback_free(CONTAINER_OF(node, struct job, in_bucket));
+        job_free(CONTAINER_OF(node, struct job, in_bucket));
+    }
+}
+
+void jobs_free(struct jobs *j)
+{
+    if (!j)
+        return;
+    for (size_t i = 0; i < JOB_BUCKETS; i++)
+        free_all(&j->bucket[i]);
+    for (int c = 0; c < CLASS_COUNT; c++)
+        limiter_free(j->limiter[c]);
+    callbacks_free(j->callbacks);
+    websockets_free(j->sockets);
+    inputs_free(j->inputs);
+    free(j);
+}
+
+/* ---- from an earlier process ---- */
+
+/* Whoever sent it has gone with the process, and with it the picture: whether it was paid for cannot be found
+ * out here any more. The row stays, so that somebody who compares it with the provider's bill can. */
+static void lose_request(struct job *job)
+{
+    LOG(LOG_WARN, "a run whose outcome is not known", F_STR("row", job->id),
+        F_STR("feature", job->feature->name), F_STR("provider", job->provider),
+        F_INT("begun_ms", (uint64_t)job->intent_ms));
+    BUF_ON_EXIT struct buf text;
+    buf_init(&text, 1024);
+    struct error e;
+    error_set(&e, ERR_UNKNOWN_OUTCOME, "%s", "");
+    job_error_json(&e, &text);
+    journal_note_state(job->jobs->svc->journal, job->id, JOURNAL_FAILED, job->outcome.cost_nano, NULL,
+                       buf_text(&text));
+    job_free(job);
+}
+
+void jobs_found(struct jobs *j, const struct journal_row *row)
+{
+    struct job *job = job_find(j, row->id) ? NULL : job_of_row(j, row);
+    if (!job) {
+        LOG(LOG_ERROR, "a job in the journal cannot be read", F_STR("job", row->id));
+        journal_note_state(j->svc->journal, row->id, JOURNAL_FAILED, row->cost_nano, NULL,
+                           "{\"code\":\"INTERNAL_ERROR\",\"message\":\"The job cannot be read back\"}");
+        return;
+    }
+    if (job->kind == JOURNAL_REQUEST && !job->prediction) {
+        lose_request(job);
+        return;
+    }
+    if (job_is_over(job)) { /* only its callback is not */
+        job_enter_over(job);
+        callback_begin(job);
+        return;
+    }
+    for (unsigned i = 0; i < IMAGES_MAX; i++)
+        if (job->has_picture[i] && job->kind == JOURNAL_JOB)
+            inputs_adopt(j->inputs, job->picture[i]);
+    job->state = JOURNAL_QUEUED;
+    job_enter(job);
+    metrics_arrived(j->svc->metrics, job->feature);
+    if (j->started)
+        job_begin(job);
+}
+
+void jobs_started(struct jobs *j)
+{
+    unsigned taken_up = j->open;
+    j->started = true;
+    unsigned swept = inputs_sweep(j->inputs);
+    for (size_t i = 0; i < JOB_BUCKETS; i++)
+        LIST_FOREACH_SAFE (node, &j->bucket[i]) {
+            struct job *job = CONTAINER_OF(node, struct job, in_bucket);
+            if (!job_is_over(job) && !job->begun)
+                job_begin(job);
+        }
+    if (taken_up || swept)
+        LOG(LOG_INFO, "jobs taken up", F_INT("jobs", taken_up), F_INT("pictures_swept", swept));
+}
+
+/* ---- the end ---- */
+
+static void stop_waiting(struct job *job)
+{
+    timer_disarm(job->jobs->svc->loop, &job->patience);
+    if (!job->has_slot && list_linked(&job->slot.node))
+        op_cancel(&job->slot.op);
+}
+
+/* What waits for its turn waits for the next start; who waits for an answer is told now. */
+void jobs_stop(struct jobs *j)
+{
+    j->stopped = true;
+    for (size_t i = 0; i < JOB_BUCKETS; i++)
+        LIST_FOREACH_SAFE (node, &j->bucket[i]) {
+            struct job *job = CONTAINER_OF(node, struct job, in_bucket);
+            if (!job_is_over(job))
+                stop_waiting(job);
+            job_wake(job);
+        }
+    job_readers_stop(j);
+    callbacks_stop(j->callbacks);
+    websockets_stop(j->sockets);
+}
+
+bool jobs_busy(const struct jobs *j)
+{
+    return callbacks_busy(j->callbacks) || websockets_open(j->sockets) > 0;
+}
+
+void jobs_cut(struct jobs *j)
+{
+    websockets_cut(j->sockets);
+}
+
+unsigned jobs_left(const struct jobs *j)
+{
+    return j->working;
+}

@@ -1,0 +1,267 @@
+/* GET /api/jobs/{id}?wait=, POST /api/jobs/{id}/cancel, and GET and POST /api/jobs/{id}/callback. (The events
+ * are in events_page.c.)
+ *
+ * Happy path: the exchange is suspended, the core finds the job in memory, or the journal does, and answers.
+ * Failure modes: there is none, or it is somebody else's: 404 either way; the journal cannot be read: 503.
+ * Invariants: a call is answered exactly once, and freed then. */
+#include "jobs/pages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/json_out.h"
+#include "base/mem.h"
+#include "jobs/callbacks.h"
+#include "web/links.h"
+
+enum { WAIT_MAX_S = 60, ANSWER_MAX = 1 << 20 };
+
+struct page_call {
+    struct jobs *jobs;
+    struct exchange *x;
+    struct job_path path;
+    bool post;
+    char *who;
+    struct message mail;
+    struct job_waiter waiter;
+    struct timer patience;
+    struct job *job;
+    struct journal_read read;
+    struct job *copy; /* of a row */
+};
+
+/* "/api/jobs/{id}[/what]" */
+bool job_path_parse(const char *path, struct job_path *ret)
+{
+    static const char root[] = "/api/jobs/";
+    if (strncmp(path, root, strlen(root)) != 0)
+        return false;
+    const char *id = path + strlen(root);
+    size_t len = strcspn(id, "/");
+    const char *rest = id[len] ? id + len + 1 : "";
+    if (len == 0 || len >= sizeof(ret->id))
+        return false;
+    memcpy(ret->id, id, len);
+    ret->id[len] = '\0';
+    ret->what = strcmp(rest, "") == 0           ? JOB_PATH_STATUS
+                : strcmp(rest, "events") == 0   ? JOB_PATH_EVENTS
+                : strcmp(rest, "cancel") == 0   ? JOB_PATH_CANCEL
+                : strcmp(rest, "callback") == 0 ? JOB_PATH_CALLBACK
+                                                : JOB_PATH_NONE;
+    return ret->what != JOB_PATH_NONE;
+}
+
+bool job_is_for(const struct job *job, const char *who)
+{
+    return job->kind == JOURNAL_JOB && (!job->tenant || (who && strcmp(job->tenant, who) == 0));
+}
+
+static void call_free(struct page_call *c)
+{
+    if (c->copy)
+        job_free(c->copy);
+    free(c->who);
+    free(c);
+}
+
+static void answer(struct page_call *c, struct reply *r)
+{
+    exchange_answer_suspended(c->x, r);
+    call_free(c);
+}
+
+static void refuse(struct page_call *c, enum err code, const char *why)
+{
+    struct error e;
+    error_set(&e, code, "%s", why);
+    answer(c, reply_error(c->x, NULL, &e));
+}
+
+/* {"request_id","status","data"} with what put appends. */
+static void answer_with(struct page_call *c, const struct job *job,
+                        void (*put)(struct buf *b, const struct job *job, const char *base_url))
+{
+    BUF_ON_EXIT struct buf text, base;
+    buf_init(&text, ANSWER_MAX);
+    buf_init(&base, LINK_MAX);
+    link_base(c->x, c->jobs->svc->opt, &base);
+    json_out_begin(&text, '{');
+    json_out_text(&text, "request_id", exchange_request_id(c->x));
+    json_out_text(&text, "status", job_state_name(job));
+    json_out_key(&text, "data");
+    put(&text, job, buf_text(&base));
+    json_out_end(&text, '}');
+    struct reply *r = reply_new(200);
+    BLOB_ON_EXIT struct blob *body = buf_take_blob(&text);
+    reply_body(r, body, "application/json; charset=utf-8");
+    reply_header(r, "Cache-Control", "no-store");
+    if (!job_is_over(job))
+        reply_header(r, "Retry-After", "1");
+    answer(c, r);
+}
+
+static void answer_job(struct page_call *c, const struct job *job)
+{
+    answer_with(c, job, job_put);
+}
+
+/* ---- its callback ---- */
+
+static void put_callback(struct buf *b, const struct job *job, const char *base_url)
+{
+    (void)base_url;
+    callback_put(b, job);
+}
+
+/* GET: how it went; POST: once more. */
+static void answer_callback(struct page_call *c, struct job *job)
+{
+    if (!job->callback)
+        refuse(c, ERR_NOT_FOUND, "This job has no callback_url");
+    else if (c->post && !job_is_over(job))
+        refuse(c, ERR_VALIDATION, "The job is not over: there is nothing to tell yet");
+    else if (c->post && !callback_again(job))
+        refuse(c, ERR_QUEUE_FULL, "It is being told right now");
+    else
+        answer_with(c, job, put_callback);
+}
+
+/* ---- waiting ---- */
+
+static void wait_over(struct page_call *c)
+{
+    timer_disarm(c->jobs->svc->loop, &c->patience);
+    list_remove(&c->waiter.node);
+    answer_job(c, c->job);
+}
+
+static void job_over(struct job_waiter *w)
+{
+    wait_over(CONTAINER_OF(w, struct page_call, waiter));
+}
+
+static void patience_over(struct timer *t)
+{
+    wait_over(CONTAINER_OF(t, struct page_call, patience));
+}
+
+static uint64_t wait_ns(const struct exchange *x)
+{
+    const char *wait = exchange_query(x, "wait");
+    long s = wait ? strtol(wait, NULL, 10) : 0;
+    return (uint64_t)MIN(MAX(s, 0L), (long)WAIT_MAX_S) * NS_PER_S;
+}
+
+static void show(struct page_call *c, struct job *job)
+{
+    struct loop *loop = c->jobs->svc->loop;
+    uint64_t ns = wait_ns(c->x);
+    if (ns == 0 || job_is_over(job) || c->jobs->stopped) {
+        answer_job(c, job);
+        return;
+    }
+    c->job = job;
+    c->waiter.over = job_over;
+    list_push_back(&job->waiters, &c->waiter.node);
+    timer_arm(loop, &c->patience, loop_now_ns(loop) + ns, patience_over);
+}
+
+/* ---- finding ---- */
+
+static void take_row(struct journal_read *r, const struct journal_row *row)
+{
+    struct page_call *c = CONTAINER_OF(r, struct page_call, read);
+    if (!c->copy)
+        c->copy = job_of_row(c->jobs, row);
+}
+
+/* To be told once more it has to be here. */
+static void answer_copy(struct page_call *c)
+{
+    struct job *job = c->copy;
+    if (c->path.what != JOB_PATH_CALLBACK) {
+        answer_job(c, job);
+        return;
+    }
+    if (c->post && job->callback && job_is_over(job) && !job_find(c->jobs, job->id)) {
+        c->copy = NULL;
+        job_enter_over(job);
+    }
+    answer_callback(c, job);
+}
+
+static void read_over(struct op *op)
+{
+    struct page_call *c = CONTAINER_OF(op, struct page_call, read.op);
+    if (op->result == -ERR_DATABASE)
+        refuse(c, ERR_DATABASE, "Jobs that are not under way cannot be read now");
+    else if (!c->copy || !job_is_for(c->copy, c->who))
+        refuse(c, ERR_NOT_FOUND, "There is no such job");
+    else
+        answer_copy(c);
+}
+
+static void on_core(struct message *m)
+{
+    struct page_call *c = CONTAINER_OF(m, struct page_call, mail);
+    struct job *job = job_find(c->jobs, c->path.id);
+    if (!job) {
+        memcpy(c->read.id, c->path.id, sizeof(c->path.id));
+        c->read.row = take_row;
+        journal_find(c->jobs->svc->journal, &c->read, read_over);
+        return;
+    }
+    if (!job_is_for(job, c->who)) {
+        refuse(c, ERR_NOT_FOUND, "There is no such job");
+        return;
+    }
+    if (c->path.what == JOB_PATH_CALLBACK) {
+        answer_callback(c, job);
+        return;
+    }
+    if (c->path.what == JOB_PATH_CANCEL)
+        job_cancel(job);
+    show(c, job);
+}
+
+/* ---- the front ---- */
+
+static bool method_fits(const struct job_path *path, enum route_id route)
+{
+    if (path->what == JOB_PATH_CALLBACK)
+        return true;
+    return (path->what == JOB_PATH_CANCEL) == (route == ROUTE_JOB_POST);
+}
+
+void jobs_page(void *jobs, enum route_id route, struct exchange *x, struct blob *body, const char *who)
+{
+    struct job_path path;
+    struct error e;
+    (void)body;
+    if (!job_path_parse(exchange_path(x), &path)) {
+        error_set(&e, ERR_NOT_FOUND, "%s", "");
+        exchange_answer(x, reply_error(x, NULL, &e));
+        return;
+    }
+    if (!method_fits(&path, route)) {
+        error_set(&e, ERR_METHOD_NOT_ALLOWED, "%s", "");
+        struct reply *r = reply_error(x, NULL, &e);
+        reply_header(r, "Allow", "%s", web_allow(route, exchange_path(x)));
+        exchange_answer(x, r);
+        return;
+    }
+    if (path.what == JOB_PATH_EVENTS) {
+        job_events_page(jobs, x, &path, who);
+        return;
+    }
+    struct page_call *c = NEW(struct page_call);
+    c->jobs = jobs;
+    c->x = x;
+    c->path = path;
+    c->post = route == ROUTE_JOB_POST;
+    c->who = who ? mem_strdup(who) : NULL;
+    exchange_suspend(x);
+    loop_post(c->jobs->svc->loop, &c->mail, on_core);
+}
