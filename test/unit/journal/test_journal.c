@@ -21,13 +21,16 @@ struct engine {
 };
 static const struct engine engines[] = {{"sqlite", false}, {"postgres", true}};
 static const struct engine *engine;
+static char *database; /* PostgreSQL's, for all tests: to make one takes longer than most of them */
 
 static int set_up(void **state)
 {
-    struct journal_rig *rig = journal_rig_new(engine->postgres ? postgres_database() : NULL, NULL);
+    struct journal_rig *rig = journal_rig_new(database ? mem_strdup(database) : NULL, NULL);
     *state = rig;
     if (journal_rig_open(rig) < 0)
         fail_msg("%s", rig->e.reason);
+    if (database)
+        journal_rig_sql(rig, "DELETE FROM job");
     return 0;
 }
 
@@ -332,6 +335,7 @@ static void open_for_trouble(struct journal_rig *rig)
 {
     journal_rig_close(rig);
     rig->config.timeout_ms = 100;
+    rig->config.owner_s = 1; /* PostgreSQL is tried again each quarter of a second */
     rig->config.to_disk = true;
     assert_int_equal(journal_rig_open(rig), 0);
 }
@@ -351,8 +355,6 @@ static void test_away_and_back(void **state)
     assert_int_equal(rig->bad, 1);
     journal_note_run(rig->j, "a", "p1", NULL);
     journal_note_state(rig->j, "a", JOURNAL_COMPLETED, 9, "{\"r\":1}", NULL);
-    if (!engine->postgres) /* a frozen or dead server takes reading away too */
-        assert_int_equal(journal_rig_find(rig, "b", &got), -ERR_DATABASE);
     give_back(other);
     journal_rig_turn_until(rig, &rig->good, 1);
     assert_true(journal_is_up(rig->j));
@@ -488,11 +490,10 @@ static void killed_once(char *url, char *folder, unsigned after, unsigned *rows)
 
 static void test_killed_in_the_middle(void **state)
 {
-    FREE_ON_EXIT char *url = engine->postgres ? postgres_database() : NULL;
     char *folder = scratch_new();
     unsigned rows = 0;
     for (unsigned round = 0; round < 5; round++)
-        killed_once(url, folder, 20 + 77 * round, &rows);
+        killed_once(database, folder, 20 + 77 * round, &rows);
     scratch_free(folder);
 }
 
@@ -613,7 +614,7 @@ static void test_holding(void **state)
     struct journal_rig *rig = *state;
     struct journal_row a = job("a");
     journal_rig_close(rig);
-    rig->config.owner_s = 4; /* the least that there is */
+    rig->config.owner_s = 1;
     rig->config.timeout_ms = 100;
     assert_int_equal(journal_rig_open(rig), 0);
     assert_true(journal_holds(rig->j));
@@ -663,9 +664,11 @@ int main(void)
             continue;
         }
         print_message("journal on %s\n", engine->name);
+        database = engine->postgres ? postgres_database() : NULL;
         failed += cmocka_run_group_tests(both, NULL, NULL);
         failed += engine->postgres ? cmocka_run_group_tests(postgres, NULL, NULL)
                                    : cmocka_run_group_tests(sqlite, NULL, NULL);
+        free(TAKE(database));
         if (engine->postgres)
             postgres_stop();
     }
