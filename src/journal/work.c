@@ -127,12 +127,21 @@ static int do_chores(struct journal *j)
     return MIN(r, 0);
 }
 
+static int try_group(struct journal *j)
+{
+    int r = db_connect(j->sql.db, &j->error);
+    return r == 0 ? write_group(j) : r;
+}
+
+/* A connection that has been lost is noticed when it is used, and two gateways may lock each other out: at
+ * once again is mostly well, and writing twice is the same as once. What has waited for long has waited. */
 int journal_work(struct lane_job *job)
 {
     struct journal *j = CONTAINER_OF(job, struct journal, job);
-    int r = db_connect(j->sql.db, &j->error);
-    if (r == 0)
-        r = write_group(j);
+    uint64_t until_ns = clock_mono_ns() + j->config.timeout_ms * NS_PER_MS;
+    int r = try_group(j);
+    if (r == -ERR_DATABASE && clock_mono_ns() < until_ns)
+        r = try_group(j);
     j->group_written = r == 0;
     return r == 0 ? do_chores(j) : r;
 }

@@ -609,6 +609,74 @@ static void test_taking_over(void **state)
     journal_rig_free(three);
 }
 
+static void open_patiently(struct journal_rig *rig)
+{
+    journal_rig_close(rig);
+    rig->config.timeout_ms = 60000;
+    assert_int_equal(journal_rig_open(rig), 0);
+}
+
+static void break_connections(struct journal_rig *rig, const char *which)
+{
+    FREE_ON_EXIT char *sql = mem_printf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+                                        "pg_backend_pid() AND datname = current_database()%s",
+                                        which);
+    journal_rig_sql(rig, sql);
+}
+
+static void test_a_connection_that_broke(void **state) /* nobody sees anything of it */
+{
+    struct journal_rig *rig = *state;
+    struct journal_row a = job("a"), b = job("b");
+    open_patiently(rig);
+    assert_int_equal(journal_rig_insert(rig, &a), 0);
+    break_connections(rig, "");
+    journal_note_run(rig->j, "a", "p1", NULL);
+    assert_int_equal(journal_rig_insert(rig, &b), 0);
+    assert_int_equal(rig->bad, 0);
+    assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job WHERE prediction = 'p1'"), 1);
+}
+
+/* In the middle of a group, which waits for the key that another gateway is about to take. */
+static void test_a_connection_that_breaks_inside(void **state)
+{
+    static struct journal_row a, b;
+    static struct journal_write w[2];
+    struct journal_rig *rig = *state;
+    struct db *other;
+    const struct db_config config = {.url = rig->url, .path = "", .timeout_ms = 60000};
+    open_patiently(rig);
+    assert_int_equal(db_new(&config, &other, &rig->e), 0);
+    assert_int_equal(db_connect(other, &rig->e), 0);
+    assert_int_equal(db_begin(other, DB_LOCK_NONE, &rig->e), 0);
+    assert_int_equal(
+        db_write(other, &rig->e,
+                 "INSERT INTO job SELECT 'b2', 0, 0, 'x', 0, 'mobile', '', '', '', '', 'key', '', 0, "
+                 "0, 0, 0, '', 0, '', '', 0, '', ''",
+                 NULL, 0),
+        1);
+    a = job("a");
+    b = job("b");
+    b.idempotency_key = "key";
+    journal_note_run(rig->j, "nobody", "p", NULL); /* is a group alone; the next two are one */
+    journal_insert(rig->j, &w[0], &a, nothing);
+    journal_insert(rig->j, &w[1], &b, nothing);
+    unsigned waits = 0;
+    while (!waits) {
+        loop_turn(&rig->w.loop);
+        waits = journal_rig_number(rig, "SELECT COUNT(*) FROM pg_locks WHERE NOT granted") > 0;
+    }
+    break_connections(rig, " AND wait_event_type = 'Lock'");
+    db_rollback(other);
+    db_free(other);
+    while (op_running(&w[0].op) || op_running(&w[1].op))
+        waiting_loop_step(&rig->w);
+    assert_int_equal(w[0].op.result, 0);
+    assert_int_equal(w[1].op.result, 0);
+    assert_int_equal(rig->bad, 0);
+    assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job"), 2);
+}
+
 static void test_holding(void **state)
 {
     struct journal_rig *rig = *state;
@@ -654,7 +722,9 @@ int main(void)
         TEST(test_another_name),
         TEST(test_to_the_disk),
     };
-    const struct CMUnitTest postgres[] = {TEST(test_taking_over), TEST(test_holding), TEST(test_to_the_disk)};
+    const struct CMUnitTest postgres[] = {TEST(test_taking_over), TEST(test_holding),
+                                          TEST(test_a_connection_that_broke),
+                                          TEST(test_a_connection_that_breaks_inside), TEST(test_to_the_disk)};
     int failed = 0;
     for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
         engine = &engines[i];
