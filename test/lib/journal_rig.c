@@ -155,7 +155,7 @@ static void copy_row(struct journal_read *r, const struct journal_row *row)
                                &c->row.feature,      &c->row.parent,          &c->row.request,
                                &c->row.callback_url, &c->row.idempotency_key, &c->row.provider,
                                &c->row.prediction,   &c->row.input_url,       &c->row.result,
-                               &c->row.error};
+                               &c->row.error,        &c->row.callback_log};
     c->row = *row;
     for (unsigned i = 0; i < ARRAY_LEN(at); i++)
         *at[i] = keep(c, i, *at[i]);
