@@ -42,7 +42,8 @@ struct prediction {
     void (*on_progress)(struct prediction *p); /* core thread; NULL: none */
     /* What an earlier process knew of this run, which may have been paid for. A provider whose runs cost no
      * money passes over it and runs anew. What the input is made of must be what it was then: params, the
-     * picture's bytes, wanted. */
+     * picture's bytes, wanted. With resume_id input may be NULL: then the run is followed, but not made anew
+     * if it is lost. */
     const char *resume_id;   /* the provider's id: it is asked about, and nothing is made; NULL: not known */
     int64_t resume_intent_s; /* else: a run was about to be made, since 1970; 0: none. It is looked for, and
                                 made only if it provably was not; if that cannot be known UNKNOWN_OUTCOME */

@@ -155,8 +155,8 @@ static void take_time(struct replicate_run *run, const struct replicate_answer *
 static void judge_answer(struct replicate_run *run, const struct replicate_answer *a, bool prefer)
 {
     struct replicate_verdict v;
-    const struct replicate_asked asked = {
-        .prefer = prefer, .cancel_after = true, .tries_left = run_tries_left(run, PROVIDER_AGAIN_PLATFORM)};
+    const unsigned tries = run->prediction->input ? run_tries_left(run, PROVIDER_AGAIN_PLATFORM) : 0;
+    const struct replicate_asked asked = {.prefer = prefer, .cancel_after = true, .tries_left = tries};
     replicate_answer_next(a, &asked, &v);
     run->failing = v.why == REPLICATE_WHY_PLATFORM;
     run->self->hooks.missed += run->swept && v.next != REPLICATE_POLL;

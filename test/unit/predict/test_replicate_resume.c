@@ -167,6 +167,21 @@ static void test_a_picture_at_an_unknown_address(void **state)
     rig_close(&g);
 }
 
+static void test_without_the_picture(void **state) /* it is followed, but not made anew */
+{
+    OPEN(g, A(200, PROCESSING), A(200, SUCCEEDED), A(200, LOST));
+    blob_unref(TAKE(g.r.p.input));
+    g.r.p.resume_id = "p1";
+    assert_int_equal(provider_rig_run(&g.r), 0);
+    assert_int_equal(provider_rig_run(&g.r), -ERR_UPSTREAM);
+    assert_true(g.r.p.paid);
+    g.r.p.resume_id = "../p1";
+    g.r.p.resume_intent_s = INTENT;
+    assert_int_equal(provider_rig_run(&g.r), -ERR_UNKNOWN_OUTCOME);
+    check_log(&g, GET GET GET);
+    rig_close(&g);
+}
+
 static void test_of_another_version(void **state) /* the pinned one may have been gone then */
 {
     OPEN(g,
@@ -306,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_cannot_be_known),
         cmocka_unit_test(test_a_picture_at_its_address),
         cmocka_unit_test(test_a_picture_at_an_unknown_address),
+        cmocka_unit_test(test_without_the_picture),
         cmocka_unit_test(test_of_another_version),
         cmocka_unit_test(test_one_for_two),
         cmocka_unit_test(test_the_mark_is_sent),
