@@ -128,9 +128,18 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static double cpu_ms(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
+}
+
 static void measure(struct blob *event, unsigned count, unsigned events, int from_child)
 {
     double *sent = mem_alloc(events * sizeof(*sent)), *read_by_all = mem_alloc(events * sizeof(*sent));
+    double cpu = cpu_ms();
     for (unsigned e = 0; e < events; e++) {
         uint64_t begun = clock_mono_ns();
         for (unsigned i = 0; i < count; i++)
@@ -139,11 +148,14 @@ static void measure(struct blob *event, unsigned count, unsigned events, int fro
         read_by_all[e] = (double)(hear(from_child) - begun) / NS_PER_MS;
         usleep(20000);
     }
+    cpu = cpu_ms() - cpu;
     qsort(sent, events, sizeof(*sent), by_size);
     qsort(read_by_all, events, sizeof(*sent), by_size);
     printf("one event given to all: p50 %.1f ms, longest %.1f ms\n", sent[events / 2], sent[events - 1]);
     printf("read by all:            p50 %.1f ms, longest %.1f ms\n", read_by_all[events / 2],
            read_by_all[events - 1]);
+    printf("CPU of the server: %.1f ms an event, %.1f us a stream\n", cpu / events,
+           cpu / events / count * 1000);
     free(sent);
     free(read_by_all);
 }

@@ -5,7 +5,8 @@
  * then on, or once `closed` was called, the stream must not be used; stream_unref lets go of it. Ownership:
  * ref counted: one reference is the maker's, one the connection's. Any thread may send; `closed` is called
  * once, on a front thread, when the connection is over for whatever reason, also if the reply never went out
- * (post to the core from there). A HEAD request gets the headers, and is over with them.
+ * (post to the core from there). A HEAD request gets the headers, and is over with them. Answer once the
+ * request is complete: while much of a body is still to come, a reply goes out without its stream.
  *
  * Bounds: what is sent and not yet taken by the socket is at most max_bytes, a piece counting a little more
  * than it is long: beyond that stream_send returns -ERR_OVERLOADED, takes nothing, and the caller ends the
