@@ -8,7 +8,7 @@
 #include "ws_peer.h"
 
 /* The core: a loop in a thread of its own. What it is told: "close" (with 4001), "many" (sends a lot), "who",
- * "last" (says a word and closes); else it echoes. */
+ * "last" (says a word and closes), "all" (sends more than the sockets hold and closes); else it echoes. */
 static struct {
     struct websockets_config config;
     struct websockets *all;
@@ -31,11 +31,11 @@ static void send_text(struct websocket *w, const char *text)
     websocket_send(w, text, strlen(text));
 }
 
-static void send_many(struct websocket *w)
+static void send_many(struct websocket *w, int count)
 {
     static char text[10001];
     memset(text, 'm', 10000);
-    for (int i = 0; i < 100000; i++)
+    for (int i = 0; i < count; i++)
         websocket_send(w, text, 10000);
     atomic_fetch_add(&rig.many, 1);
 }
@@ -54,7 +54,10 @@ static void on_text(void *ctx, struct websocket *w, const char *text, size_t siz
         send_text(w, "a last word");
         websocket_close(w, 1000, "");
     } else if (strcmp(text, "many") == 0) {
-        send_many(w);
+        send_many(w, 100000);
+    } else if (strcmp(text, "all") == 0) {
+        send_many(w, 1500);
+        websocket_close(w, 1000, "that was all");
     } else if (strcmp(text, "who") == 0) {
         send_text(w, websocket_who(w) ? websocket_who(w) : "nobody");
     } else {
@@ -555,6 +558,30 @@ static void test_server_closes(void **state)
     expect_count(&rig.closed, 2);
 }
 
+/* What waits goes out before the close. */
+static void test_close_comes_last(void **state)
+{
+    struct websockets_config config = usual;
+    config.queue_max = 64 << 20;
+    start_with(&config);
+    int fd = ws_open(), count = 0;
+    assert_true(ws_say(fd, "all"));
+    expect_count(&rig.many, 1);
+    struct ws_got g = ws_get(fd);
+    for (; g.what == WS_TEXT; count++) {
+        ws_got_release(&g);
+        g = ws_get(fd);
+    }
+    assert_int_equal(count, 1500);
+    assert_int_equal(g.what, WS_CLOSE);
+    assert_string_equal(g.data, "that was all");
+    ws_got_release(&g);
+    assert_true(ws_send(fd, WS_FIN | WS_CLOSE, "\x03\xe8", 2));
+    assert_true(peer_closed(fd));
+    close(fd);
+    finish(state);
+}
+
 static void test_client_closes(void **state)
 {
     int fd = ws_open();
@@ -660,6 +687,7 @@ int main(void)
         cmocka_unit_test(test_peers_that_do_not_close),
         cmocka_unit_test(test_pings),
         WITH_WEBSOCKETS(test_server_closes),
+        cmocka_unit_test(test_close_comes_last),
         WITH_WEBSOCKETS(test_client_closes),
         WITH_WEBSOCKETS(test_client_dies),
         WITH_WEBSOCKETS(test_many_at_once),
