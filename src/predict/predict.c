@@ -6,7 +6,7 @@
 
 void provider_start(struct provider *p, struct prediction *prediction, op_done_fn *on_done)
 {
-    CHECK((prediction->input || prediction->resume_id) && prediction->output_count == 0);
+    CHECK((prediction->input || prediction->resume_id || prediction->raw) && prediction->output_count == 0);
     prediction->op.on_done = on_done; /* the driver passes it on to op_begin */
     p->ops->start(p, prediction);
     CHECK(prediction->op.state != OP_IDLE);

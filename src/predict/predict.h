@@ -19,6 +19,7 @@
 #include "tables/features.h"
 
 struct provider;
+struct raw_run;
 
 enum { PREDICTION_ID_MAX = 64 };
 
@@ -55,6 +56,8 @@ struct prediction {
     /* Core thread; NULL: none. remote_id or remote_input is known, or remote_id is "" again, as that run was
      * lost by the provider and another is about to be made. Told before what costs money goes out. */
     void (*on_note)(struct prediction *p);
+    struct raw_run *raw; /* in the caller's own words (replicate_raw.h); then there is no feature, nor what
+                            belongs to one. NULL: a feature's */
     /* out */
     char remote_id[PREDICTION_ID_MAX + 1]; /* the provider's, for resume_id; "": not known */
     const char *remote_input;              /* where the picture is, for resume_input_url; during on_note */

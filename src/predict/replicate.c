@@ -75,21 +75,26 @@ bool replicate_id_taken(const void *ctx, const char *id)
     return replicate_id_known(self, id);
 }
 
-static int replicate_available(struct provider *p, const struct feature *f, struct error *e)
+int replicate_breakers_allow(struct replicate *self, struct breaker *model, struct error *e)
 {
-    struct replicate *self = replicate_of(p);
     uint64_t now = loop_now_ns(self->config.loop);
     unsigned retry_after_s = 0;
-    if (!replicate_feature_known(f))
-        return error_set(e, ERR_PROVIDER_UNAVAILABLE, "Replicate is not set up for this feature");
     if (!breaker_allows(&self->account, now, &retry_after_s))
         error_set(e, ERR_PROVIDER_UNAVAILABLE, "%s", ""); /* why is the operator's matter */
-    else if (!breaker_allows(&self->model[replicate_model_slot(f)], now, &retry_after_s))
+    else if (model && !breaker_allows(model, now, &retry_after_s))
         error_set(e, ERR_PROVIDER_UNAVAILABLE, "The model has failed several times and rests for a while");
     else
         return 0;
     e->retry_after_s = retry_after_s;
     return -ERR_PROVIDER_UNAVAILABLE;
+}
+
+static int replicate_available(struct provider *p, const struct feature *f, struct error *e)
+{
+    struct replicate *self = replicate_of(p);
+    if (!replicate_feature_known(f))
+        return error_set(e, ERR_PROVIDER_UNAVAILABLE, "Replicate is not set up for this feature");
+    return replicate_breakers_allow(self, &self->model[replicate_model_slot(f)], e);
 }
 
 static void replicate_start(struct provider *p, struct prediction *prediction)
@@ -143,6 +148,7 @@ static void replicate_free(struct provider *p)
     breaker_release(&self->account);
     for (unsigned i = 0; i < FEATURE_COUNT; i++)
         breaker_release(&self->model[i]);
+    replicate_raw_release(self);
     explicit_bzero(self->authorization, strlen(self->authorization));
     free(self->authorization);
     free(self);
@@ -183,6 +189,7 @@ struct provider *provider_replicate_new(const struct remote_config *config)
     breaker_init(&self->account, 1, opt->breaker_account_ms);
     for (unsigned i = 0; i < FEATURE_COUNT; i++)
         breaker_init(&self->model[i], opt->breaker_failures, opt->breaker_open_ms);
+    replicate_raw_init(self);
     self->metrics = config->metrics ? metrics_provider(config->metrics, "replicate") : NULL;
     list_init(&self->runs);
     replicate_hooks_init(self);

@@ -100,6 +100,37 @@ static int make_body(struct replicate_run *run, const struct blob *bytes, struct
     return 0;
 }
 
+static void send_create(struct replicate_run *run, struct http_call *call)
+{
+    call->body = run->body;
+    call->stall_timeout_ms = 0; /* the server is silent while the model runs */
+    run->sent_s = clock_wall_s();
+    run->resuming = false;
+    run->file_fresh = false;
+    run->prediction->paid = true;
+    metrics_count(run->self->metrics, run->prediction->feature, PROVIDER_CREATES, 1);
+    run_call_start(run);
+}
+
+/* As its caller has worded it. */
+static void create_raw(struct replicate_run *run)
+{
+    const struct raw_run *raw = run->prediction->raw;
+    if (!run->body)
+        run->body = blob_ref(raw->body);
+    struct http_call *call = run_call_prepare(run, "POST", raw->path);
+    run_call_header(run, "Content-Type", "application/json");
+    if (*raw->cancel_after)
+        run_call_header(run, "Cancel-After", raw->cancel_after);
+    if (raw->wait_s > 0) {
+        unsigned wait_s = replicate_wait_s(raw->wait_s);
+        snprintf(run->prefer, sizeof(run->prefer), "wait=%u", wait_s);
+        run_call_header(run, "Prefer", run->prefer);
+        call->timeout_ms = (wait_s + WAIT_MARGIN_S) * 1000;
+    }
+    send_create(run, call);
+}
+
 void create_enter(struct replicate_run *run)
 {
     struct error e;
@@ -109,6 +140,10 @@ void create_enter(struct replicate_run *run)
     }
     if (!admitted(run)) {
         run_go(run, RUN_ADMIT);
+        return;
+    }
+    if (run->prediction->raw) {
+        create_raw(run);
         return;
     }
     if (make_body(run, run->prediction->input, &e) < 0) {
@@ -124,15 +159,8 @@ void create_enter(struct replicate_run *run)
     run_call_header(run, "Content-Type", "application/json");
     run_call_header(run, "Prefer", run->prefer);
     run_call_header(run, "Cancel-After", run->cancel_after);
-    call->body = run->body;
     call->timeout_ms = (wait_s + WAIT_MARGIN_S) * 1000;
-    call->stall_timeout_ms = 0; /* the server is silent while the model runs */
-    run->sent_s = clock_wall_s();
-    run->resuming = false;
-    run->file_fresh = false;
-    run->prediction->paid = true;
-    metrics_count(run->self->metrics, run->prediction->feature, PROVIDER_CREATES, 1);
-    run_call_start(run);
+    send_create(run, call);
 }
 
 /* The model or its version is not there: perhaps another version is. */
@@ -150,8 +178,13 @@ static void resolve(struct replicate_run *run, const struct error *refusal)
 /* The server has said no: there is no prediction. */
 static void refused(struct replicate_run *run, struct replicate_problem *p)
 {
+    bool raw = run->prediction->raw != NULL;
     set_paid(run, false);
-    if (p->refusal != REPLICATE_REFUSAL_NONE) {
+    if (raw) {
+        replicate_raw_refused(run);
+        p->advice =
+            p->advice == REPLICATE_RESOLVE || p->advice == REPLICATE_USE_URL ? REPLICATE_STOP : p->advice;
+    } else if (p->refusal != REPLICATE_REFUSAL_NONE) {
         replicate_input_blame(run->prediction->params, p->refusal, &p->err);
         run->failing = p->err.code == ERR_UPSTREAM; /* all that comes would be refused */
     }
@@ -274,14 +307,25 @@ static void not_there(struct replicate_run *run)
     }
 }
 
+static struct replicate_wanted wanted_of(const struct replicate_run *run)
+{
+    const struct raw_run *raw = run->prediction->raw;
+    return (struct replicate_wanted){
+        .body = run->body,
+        .model = raw ? raw->model : run->target.feature->model,
+        .version = raw ? raw->version : NULL,
+        .deployment = raw ? raw->deployment : "",
+        .any_version = run->resuming,
+        .unmarked = raw != NULL,
+        .taken = replicate_id_taken,
+        .ctx = run->self,
+    };
+}
+
 void look_up_done(struct replicate_run *run)
 {
     struct replicate *self = run->self;
-    const struct replicate_wanted wanted = {.body = run->body,
-                                            .model = run->target.feature->model,
-                                            .any_version = run->resuming,
-                                            .taken = replicate_id_taken,
-                                            .ctx = self};
+    const struct replicate_wanted wanted = wanted_of(run);
     const unsigned pages = run->resuming ? REPLICATE_RESUME_PAGES_MAX : REPLICATE_PAGES_MAX;
     struct replicate_found found;
     struct error e;

@@ -98,14 +98,30 @@ static bool within_bounds(char *s, size_t size)
     return true;
 }
 
-json_t *replicate_json_read(const void *data, size_t size)
+/* A copy that has been mended; NULL: beyond the bounds. */
+static char *mended_copy(const void *data, size_t size)
 {
     if (size == 0 || size > REPLICATE_JSON_BYTES_MAX)
         return NULL;
-    FREE_ON_EXIT char *copy = mem_alloc(size + 1);
+    char *copy = mem_alloc(size + 1);
     memcpy(copy, data, size);
     copy[size] = '\0';
-    if (!within_bounds(copy, size))
+    if (within_bounds(copy, size))
+        return copy;
+    free(copy);
+    return NULL;
+}
+
+bool replicate_json_bounded(const void *data, size_t size)
+{
+    FREE_ON_EXIT char *copy = mended_copy(data, size);
+    return copy != NULL;
+}
+
+json_t *replicate_json_read(const void *data, size_t size)
+{
+    FREE_ON_EXIT char *copy = mended_copy(data, size);
+    if (!copy)
         return NULL;
     return json_loadb(copy, size, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/macros.h"
@@ -15,6 +16,9 @@ enum {
     REPLICATE_JSON_DEPTH_MAX = 64,
     REPLICATE_JSON_VALUES_MAX = 200000
 };
+
+/* Is it small enough, by these bounds, to be taken apart? Whether it is JSON is another question. */
+bool replicate_json_bounded(const void *data, size_t size);
 
 /* Any JSON value, owned by the caller; NULL: not JSON, or beyond the bounds. All numbers come as reals. */
 json_t *replicate_json_read(const void *data, size_t size) MUST_CHECK;

@@ -61,10 +61,15 @@ static const char *mark_of(const json_t *prediction)
     return strstr(replicate_json_text(prediction, "webhook"), REPLICATE_MARK);
 }
 
+static const char *version_of(const json_t *sent, const struct replicate_wanted *wanted)
+{
+    return wanted->version ? wanted->version : replicate_json_text(sent, "version");
+}
+
 static enum likeness by_content(const json_t *entry, const json_t *sent,
                                 const struct replicate_wanted *wanted)
 {
-    const char *version = replicate_json_text(sent, "version");
+    const char *version = version_of(sent, wanted);
     bool other_version = *version && strcmp(replicate_json_text(entry, "version"), version) != 0;
     if (other_version && !wanted->any_version)
         return OTHER;
@@ -75,8 +80,11 @@ static enum likeness by_content(const json_t *entry, const json_t *sent,
 static enum likeness compare(const json_t *entry, const json_t *sent, const struct replicate_wanted *wanted)
 {
     const char *id = replicate_json_text(entry, "id"), *model = replicate_json_text(entry, "model");
-    const char *mark = mark_of(sent), *their_mark = mark_of(entry);
-    if (*model ? strcmp(model, wanted->model) != 0 : !*replicate_json_text(sent, "version"))
+    const char *mark = wanted->unmarked ? NULL : mark_of(sent), *their_mark = mark_of(entry);
+    bool by_model = *model && *wanted->model;
+    if (by_model ? strcmp(model, wanted->model) != 0 : !*version_of(sent, wanted) && !*wanted->deployment)
+        return OTHER;
+    if (*wanted->deployment && strcmp(replicate_json_text(entry, "deployment"), wanted->deployment) != 0)
         return OTHER;
     enum likeness like =
         mark && their_mark ? (strcmp(mark, their_mark) == 0 ? OURS : OTHER) : by_content(entry, sent, wanted);

@@ -26,8 +26,11 @@ enum {
 
 struct replicate_wanted {
     const struct blob *body; /* of the create, as it was sent */
-    const char *model;       /* "owner/name" */
+    const char *model;       /* "owner/name"; "": the version or deployment tells it */
+    const char *version;     /* NULL: as in the body; "": none */
+    const char *deployment;  /* "owner/name"; "": none */
     bool any_version;        /* the one of the create is not known for certain: another one is a doubt */
+    bool unmarked;           /* its webhook is somebody else's */
     bool (*taken)(const void *ctx, const char *id); /* it belongs to another run */
     const void *ctx;
 };

@@ -57,6 +57,7 @@ static void run_free(struct replicate_run *run)
 {
     list_remove(&run->node);
     run->self->run_count--;
+    replicate_raw_leave(run);
     http_call_release(&run->call);
     blob_unref(run->body);
     run_picture_sent(run);
@@ -70,8 +71,7 @@ static void leave_breakers(struct replicate_run *run, int result)
 {
     struct replicate *self = run->self;
     enum breaker_verdict verdict = result == 0 ? BREAKER_GOOD : run->failing ? BREAKER_BAD : BREAKER_NEITHER;
-    struct breaker *model = &self->model[replicate_model_slot(run->prediction->feature)];
-    if (run->model != BREAKER_REFUSED && breaker_leave(model, run->model, verdict, now_of(run))) {
+    if (run->model != BREAKER_REFUSED && breaker_leave(run->breaker, run->model, verdict, now_of(run))) {
         metrics_count(self->metrics, run->prediction->feature, PROVIDER_BREAKERS_OPENED, 1);
         replicate_notice(self, "model switched off", run->prediction->model, run->prediction->err.reason);
     }
@@ -308,10 +308,23 @@ void replicate_run_give_up(struct replicate_run *run)
 
 /* ---- the start ---- */
 
-static void refuse(struct replicate *self, struct prediction *p)
+bool replicate_raw_let_go(struct prediction *p)
 {
-    CHECK(self->provider.ops->available(&self->provider, p->feature, &p->err) < 0);
-    op_complete(&p->op, -(int)p->err.code);
+    struct replicate_run *run = p->driver;
+    if (run->at != RUN_POLL)
+        return false;
+    leave_breakers(run, -ERR_CLIENT_GONE);
+    p->driver = NULL;
+    run->prediction = NULL;
+    op_complete(&p->op, -ERR_CLIENT_GONE);
+    run->at = RUN_DELETE_FILE; /* nobody waits any more */
+    if (!run->pausing) {
+        op_cancel(&run->call.op);
+        return true;
+    }
+    timer_disarm(run->self->config.loop, &run->timer);
+    run_free(run);
+    return true;
 }
 
 static bool resumes(const struct prediction *p)
@@ -319,21 +332,36 @@ static bool resumes(const struct prediction *p)
     return (p->resume_id && *p->resume_id) || p->resume_intent_s > 0;
 }
 
-/* What may have been paid for is asked about whatever rests. */
-static bool enter_breakers(struct replicate *self, const struct prediction *p, struct replicate_run *run)
+/* false: a breaker is open, and the prediction's op completes so. What may have been paid for is asked about
+ * whatever rests. */
+static bool enter_breakers(struct replicate_run *run)
 {
-    uint64_t now = loop_now_ns(self->config.loop);
+    struct replicate *self = run->self;
+    struct prediction *p = run->prediction;
+    uint64_t now = now_of(run);
     run->account = run->model = BREAKER_REFUSED;
     if (resumes(p))
         return true;
     run->account = breaker_enter(&self->account, now);
-    if (run->account != BREAKER_REFUSED)
-        run->model = breaker_enter(&self->model[replicate_model_slot(p->feature)], now);
-    if (run->model != BREAKER_REFUSED)
+    if (run->account != BREAKER_REFUSED && run->breaker)
+        run->model = breaker_enter(run->breaker, now);
+    if (run->account != BREAKER_REFUSED && (!run->breaker || run->model != BREAKER_REFUSED))
         return true;
-    if (run->account != BREAKER_REFUSED)
+    if (run->account != BREAKER_REFUSED) /* since it was asked whether it is available */
         breaker_leave(&self->account, run->account, BREAKER_NEITHER, now);
-    return false; /* since it was asked whether it is available */
+    CHECK(replicate_breakers_allow(self, run->breaker, &p->err) < 0);
+    op_complete(&p->op, -(int)p->err.code);
+    return false;
+}
+
+static void aim_at_feature(struct replicate_run *run)
+{
+    struct replicate *self = run->self;
+    const struct prediction *p = run->prediction;
+    unsigned slot = replicate_model_slot(p->feature);
+    bool kept = now_of(run) < self->version[slot].until_ns;
+    replicate_target_init(&run->target, p->feature, kept ? self->version[slot].id : "");
+    run->target.wanted = p->wanted;
 }
 
 /* By the id that an earlier process knew, or by what it was about to send. */
@@ -361,29 +389,31 @@ void replicate_run_start(struct replicate *self, struct prediction *p)
 {
     const struct options *opt = self->config.opt;
     uint64_t now = loop_now_ns(self->config.loop);
-    unsigned slot = replicate_model_slot(p->feature);
     op_begin(&p->op, self->config.loop, p->op.on_done, run_cancel);
-    p->model = p->feature->model;
     struct replicate_run *run = NEW(struct replicate_run);
-    if (!enter_breakers(self, p, run)) {
-        free(run);
-        refuse(self, p);
-        return;
-    }
     run->self = self;
     run->prediction = p;
+    if (p->raw)
+        replicate_raw_join(run);
+    else
+        run->breaker = &self->model[replicate_model_slot(p->feature)];
+    if (!enter_breakers(run)) {
+        replicate_raw_leave(run);
+        free(run);
+        return;
+    }
+    p->model = p->raw ? p->raw->model : p->feature->model;
     run->deadline_ns = p->deadline_ns ? p->deadline_ns : now + (uint64_t)opt->run_timeout_ms * NS_PER_MS;
     run->file_expires_s = INT64_MAX;
     p->driver = run;
     list_push_back(&self->runs, &run->node);
     self->run_count++;
-    replicate_target_init(&run->target, p->feature,
-                          now < self->version[slot].until_ns ? self->version[slot].id : "");
-    run->target.wanted = p->wanted;
+    if (!p->raw)
+        aim_at_feature(run);
     if (resumes(p))
         resume(run);
     else
-        run_go(run, run_picture(run));
+        run_go(run, p->raw ? RUN_CREATE : run_picture(run));
 }
 
 /* ---- resolve ---- */

@@ -18,12 +18,21 @@
 #include "predict/replicate_hook.h"
 #include "predict/replicate_input.h"
 #include "predict/replicate_lookup.h"
+#include "predict/replicate_raw.h"
 #include "predict/shared_bucket.h"
 #include "store/store.h"
 
 _Static_assert((int)REPLICATE_ID_MAX == (int)PREDICTION_ID_MAX, "remote_id");
 
-enum { REPLICATE_IDS_KEPT = 256, REPLICATE_VERSION_S = 3600 };
+enum { REPLICATE_IDS_KEPT = 256, REPLICATE_VERSION_S = 3600, RAW_MODELS = 64 };
+
+/* A model that no feature has, as raw runs name it. */
+struct raw_model {
+    char name[160];
+    struct breaker breaker;
+    unsigned users;   /* runs */
+    uint64_t used_ns; /* when a run named it last */
+};
 
 /* The account: what its runs have in common. */
 struct replicate {
@@ -36,6 +45,7 @@ struct replicate {
     struct shared_bucket *shared_bucket; /* NULL: the bucket is this gateway's own */
     struct breaker account;
     struct breaker model[FEATURE_COUNT]; /* at the first feature with that model */
+    struct raw_model raw[RAW_MODELS];
     struct {
         char id[128];
         uint64_t until_ns;
@@ -95,6 +105,8 @@ struct replicate_run {
     struct bucket_ask ask;
     struct bucket_place place;
     enum breaker_pass account, model; /* REFUSED: not entered, or left */
+    struct breaker *breaker;          /* of the model; NULL: none */
+    struct raw_model *raw_model;      /* where that is, of a model that no feature has */
     bool failing;                     /* the server's or the platform's fault: counts for the breaker */
     bool processing;                  /* the model has begun */
 
@@ -178,7 +190,8 @@ void run_look_up_earlier(struct replicate_run *run, int64_t intent_s);
 /* ---- waiting for a known prediction, and cancelling it (replicate_wait.c) ---- */
 
 void run_judge(struct replicate_run *run, const struct replicate_reply *reply); /* a 2xx: what does it say? */
-void run_know(struct replicate_run *run, const char *id); /* this prediction is the run's */
+void run_know(struct replicate_run *run, const char *id);     /* this prediction is the run's */
+uint64_t run_polls_apart_ms(const struct replicate_run *run); /* at least, as the account has many */
 void run_take_hook(struct replicate_run *run, struct blob *body);
 void poll_enter(struct replicate_run *run);
 void poll_done(struct replicate_run *run);
@@ -187,7 +200,22 @@ void cancel_done(struct replicate_run *run);
 void last_look_enter(struct replicate_run *run);
 void last_look_done(struct replicate_run *run);
 
+/* ---- raw runs (replicate_raw.c) ---- */
+
+void replicate_raw_init(struct replicate *self);
+void replicate_raw_release(struct replicate *self);
+void replicate_raw_join(
+    struct replicate_run *run); /* sets its breaker, and its feature if one has the model */
+void replicate_raw_leave(struct replicate_run *run); /* accepts any run */
+/* What the server said goes to the owner; does nothing for a run that is not raw. */
+void replicate_raw_tell(const struct replicate_run *run, const struct replicate_reply *reply,
+                        const struct replicate_answer *a);
+void replicate_raw_refused(const struct replicate_run *run); /* keeps why */
+
 /* ---- the account (replicate.c) ---- */
+
+/* 0, or PROVIDER_UNAVAILABLE: one of the breakers is open. model: NULL: none. */
+int replicate_breakers_allow(struct replicate *self, struct breaker *model, struct error *e) MUST_CHECK;
 
 unsigned replicate_model_slot(const struct feature *f);
 void replicate_keep_version(struct replicate *self, const struct feature *f, const char *version);

@@ -101,6 +101,10 @@ static void succeed(struct replicate_run *run, const struct replicate_answer *a)
     struct error e;
     struct prediction *p = run->prediction;
     p->paid = true;
+    if (p->raw) { /* its owner has been told */
+        run_finish(run, 0);
+        return;
+    }
     if (*p->feature->version && strcmp(run->target.version, p->feature->version) != 0)
         snprintf(p->version, sizeof(p->version), "%s", run->target.version);
     if (take_output(run, a, &e) < 0)
@@ -109,18 +113,23 @@ static void succeed(struct replicate_run *run, const struct replicate_answer *a)
         run_finish(run, 0);
 }
 
+uint64_t run_polls_apart_ms(const struct replicate_run *run)
+{
+    return run->self->run_count * 1000ull / POLLS_PER_S;
+}
+
 static uint64_t poll_wait_ns(struct replicate_run *run)
 {
     struct replicate *self = run->self;
     uint64_t wait_ms = POLL_FIRST_MS;
     if (run->hook)
         return 0;
-    if (replicate_hooks_work(self))
+    if (replicate_hooks_work(self) && !run->prediction->raw)
         return (SWEEP_LEAST_MS + rng_below(&self->rng, SWEEP_MOST_MS - SWEEP_LEAST_MS)) * NS_PER_MS;
     for (unsigned i = 0; i < run->polls && wait_ms < POLL_MOST_MS; i++)
         wait_ms = MIN(wait_ms * 3 / 2, (uint64_t)POLL_MOST_MS);
     run->polls++;
-    wait_ms = MAX(wait_ms, self->run_count * 1000ull / POLLS_PER_S);
+    wait_ms = MAX(wait_ms, run_polls_apart_ms(run));
     return backoff_around_ns(&self->rng, wait_ms * NS_PER_MS);
 }
 
@@ -152,12 +161,20 @@ static void take_time(struct replicate_run *run, const struct replicate_answer *
         run->prediction->billed_ns += (uint64_t)(a->predict_time_s * (double)NS_PER_S);
 }
 
-static void judge_answer(struct replicate_run *run, const struct replicate_answer *a, bool prefer)
+static void judge_answer(struct replicate_run *run, const struct replicate_reply *reply,
+                         const struct replicate_answer *a)
 {
     struct replicate_verdict v;
-    const unsigned tries = run->prediction->input ? run_tries_left(run, PROVIDER_AGAIN_PLATFORM) : 0;
-    const struct replicate_asked asked = {.prefer = prefer, .cancel_after = true, .tries_left = tries};
+    const struct raw_run *raw = run->prediction->raw; /* its owner wants to see the books, too */
+    const bool once = raw ? raw->once : !run->prediction->input; /* what has gone cannot be sent again */
+    const struct replicate_asked asked = {
+        .prefer = !raw && reply->call == REPLICATE_CALL_CREATE,
+        .cancel_after = true,
+        .tries_left = once ? 0 : run_tries_left(run, PROVIDER_AGAIN_PLATFORM),
+    };
     replicate_answer_next(a, &asked, &v);
+    if (v.next != REPLICATE_RETRY_NEW)
+        replicate_raw_tell(run, reply, a);
     run->failing = v.why == REPLICATE_WHY_PLATFORM;
     run->self->hooks.missed += run->swept && v.next != REPLICATE_POLL;
     if (v.next != REPLICATE_POLL)
@@ -214,7 +231,7 @@ void run_judge(struct replicate_run *run, const struct replicate_reply *reply)
     run->heard_ns = now_of(run);
     run->refusals = 0;
     take_identity(run, &a);
-    judge_answer(run, &a, create);
+    judge_answer(run, reply, &a);
     replicate_answer_release(&a);
 }
 
@@ -260,7 +277,7 @@ void poll_done(struct replicate_run *run)
 {
     if (run_call_ok(run)) {
         const struct replicate_reply reply = run_call_reply(run, REPLICATE_CALL_GET);
-        run->swept = run->self->hooks.url != NULL;
+        run->swept = run->self->hooks.url && !run->prediction->raw;
         run_judge(run, &reply);
         return;
     }
@@ -296,6 +313,7 @@ static void settle_cancelled(struct replicate_run *run)
         return;
     }
     replicate_answer_next(&a, &asked, &v);
+    replicate_raw_tell(run, &reply, &a);
     run->processing |= a.status == REPLICATE_PROCESSING;
     take_time(run, &a);
     if (v.next == REPLICATE_DONE) {

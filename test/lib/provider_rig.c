@@ -87,7 +87,8 @@ int provider_rig_run(struct provider_rig *r)
     struct loop *loop = client_rig_loop(&r->client);
     prediction_release(&r->p);
     struct prediction old = r->p;
-    r->p = (struct prediction){.feature = old.feature,
+    r->p = (struct prediction){.feature = old.raw ? NULL : old.feature,
+                               .raw = old.raw,
                                .params = &r->params,
                                .input = old.input,
                                .info = old.info,
