@@ -50,10 +50,13 @@ def cancel_after_of(request):
 
 def _target(sim, request, body):
     """(model, version as shown), or an answer that says why not."""
+    if "owner" in request.match_info and "version" in body:
+        return invalid([{"type": "additional_property_not_allowed", "field": "",
+                         "description": "Additional property version is not allowed"}])
+    if "/deployments/" in request.path:  # of the model that has the same name
+        model = sim.models.get(f"{request.match_info['owner']}/{request.match_info['name']}")
+        return (model, (model.versions or ["hidden"])[-1]) if model else faults.error("404")
     if "owner" in request.match_info:
-        if "version" in body:
-            return invalid([{"type": "additional_property_not_allowed", "field": "",
-                             "description": "Additional property version is not allowed"}])
         model = sim.models.get(f"{request.match_info['owner']}/{request.match_info['name']}")
         return (model, "hidden") if model and model.official else faults.error("404")
     version = body.get("version")
@@ -112,6 +115,8 @@ async def create(request):
     rule = sim.pick(("life",), "create", model.name, request.path, sim.seen.get("create", 0))
     plan = faults.LIVES[rule.name] | rule.args if rule else {}
     made = Prediction(sim, model, version, body, request["base"], plan, cancel_after_s, request["delivery"])
+    if "/deployments/" in request.path:
+        made.deployment = f"{request.match_info['owner']}/{request.match_info['name']}"
     request["prediction"] = made
     request["entry"] |= {"model": model.name, "prediction": made.id, "life": rule.name if rule else None,
                          "unknown_inputs": model.unknown(body["input"])}
@@ -155,6 +160,22 @@ async def cancel(request):
     found.cancel()
     await asyncio.wait_for(found.done.wait(), 10)
     return web.Response(text=found.text(request["base"]), content_type="application/json")
+
+
+async def stream(request):
+    """The events of a prediction that streams: its output once it is there, piece by piece."""
+    found = _prediction(request)
+    if not found:
+        return faults.error("404")
+    answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await answer.prepare(request)
+    await answer.write(b": hi\n\n")
+    await found.done.wait()
+    pieces = found.output if isinstance(found.output, list) else [found.output]
+    for n, piece in enumerate(pieces):
+        await answer.write(f"event: output\nid: {int(found.created)}:{n}\ndata: {piece}\n\n".encode())
+    await answer.write(b"event: done\nid: 9:0\ndata: {}\n\n")
+    return answer
 
 
 def _time(text):
@@ -204,9 +225,11 @@ async def account(request):
 ROUTES = [  # name of the call, method, path, handler
     ("create", "POST", "/v1/predictions", create),
     ("create", "POST", "/v1/models/{owner}/{name}/predictions", create),
+    ("create", "POST", "/v1/deployments/{owner}/{name}/predictions", create),
     ("list", "GET", "/v1/predictions", listing),
     ("get", "GET", "/v1/predictions/{id}", get),
     ("cancel", "POST", "/v1/predictions/{id}/cancel", cancel),
+    ("stream", "GET", "/v1/streams/{id}", stream),
     ("model", "GET", "/v1/models/{owner}/{name}", model),
     ("versions", "GET", "/v1/models/{owner}/{name}/versions", versions),
     ("versions", "GET", "/v1/models/{owner}/{name}/versions/{version}", versions),
@@ -218,4 +241,4 @@ ROUTES = [  # name of the call, method, path, handler
     ("secret", "GET", "/v1/webhooks/default/secret", secret),
     ("account", "GET", "/v1/account", account),
 ]
-OPEN = {"file_download"}  # need no token
+OPEN = {"file_download", "stream"}  # need no token

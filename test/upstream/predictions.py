@@ -46,6 +46,7 @@ class Prediction:
         self.plan = PLAN | plan
         self.id = new_id()
         self.input = body["input"]
+        self.deployment = None  # "owner/name", if one was asked for
         self.webhook = body.get("webhook")
         self.filter = body.get("webhook_events_filter")
         self.status, self.output, self.error = "starting", None, None
@@ -195,12 +196,16 @@ class Prediction:
         if not plan["old_urls"]:
             urls["web"] = f"https://replicate.com/p/{self.id}"
             urls["stream"] = f"https://stream.replicate.com/v1/files/{self.id}"
+            if self.sim.settings["streams"]:
+                urls["stream"] = f"{base or self.base}/streams/{self.id}"
         shown = {
             "id": self.id, "model": self.model.name, "version": plan["version"] or self.version, "input": self.input,
             "logs": plan["logs"] + "x" * plan["logs_bytes"], "output": self.output, "data_removed": False,
             "error": self.error, "source": "api", "status": self.status, "created_at": stamp(self.created, digits),
             "urls": urls,
         }
+        if self.deployment:
+            shown["deployment"] = self.deployment
         if self.deadline:
             shown["deadline"] = stamp(self.deadline, digits)
         if self.webhook:

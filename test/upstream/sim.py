@@ -14,6 +14,7 @@ SETTINGS = {
     "run_s": 0.05,         # … and processing
     "picture": "real",     # outputs are made from the inputs; "fixed": always the same small one, at once
     "body_max": 20 << 20,  # a longer request cannot be read
+    "streams": False,      # urls.stream leads here, not to where Replicate's streams are
     "page": 100,           # predictions or files a page
     "file_ttl_s": 86400,   # life of an uploaded file
     "file_max": 100 << 20,
