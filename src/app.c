@@ -23,6 +23,7 @@
 #include "app_shared.h"
 #include "app_status.h"
 #include "app_store.h"
+#include "app_v1.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -63,6 +64,7 @@ struct app {
     struct services svc;
     struct web web;
     struct gate gate;
+    struct v1 *v1; /* NULL: no Replicate account */
     struct app_status *status;
     struct prices *prices;
     struct app_shared *shared; /* NULL: this gateway is alone */
@@ -277,6 +279,7 @@ void app_free(struct app *app)
     app_jobs_free(&app->jobs);
     app_history_free(svc);
     budgets_free(svc->budgets);
+    v1_free(app->v1);
     for (unsigned i = 0; i < svc->provider_count; i++)
         provider_free(svc->provider[i]);
     local_free(app->local);
@@ -357,7 +360,8 @@ static void check_drained(struct app *app)
     uint64_t open = atomic_load(&app->svc.open);
     bool late = loop_now_ns(app->svc.loop) > app->drain_until_ns;
     bool answering = app->http && http_answering(app->http) > 0; /* to clients that may read slowly */
-    bool listing = web_busy(&app->web) || object_checks_running(app->svc.object_checks) > 0;
+    bool listing =
+        web_busy(&app->web) || object_checks_running(app->svc.object_checks) > 0 || v1_busy(app->v1);
     if (open == 0 && !listing)
         app_status_close(app->status); /* so that answering comes to an end, however many ask */
     if (open > 0 && open == app_jobs_left(&app->jobs)) {
@@ -412,6 +416,7 @@ void app_stop(struct app *app)
         http_drain(app->http);
     web_stop(&app->web);
     app_jobs_stop(&app->jobs);
+    v1_stop(app->v1);
     prefetch_stop(app->svc.prefetch); /* nobody waits for what runs ahead */
     timer_arm(app->svc.loop, &app->tick, now, on_tick);
 }
@@ -476,6 +481,8 @@ int app_listen(struct app *app, struct error *e)
     app->gate.svc = &app->svc;
     app->gate.web = &app->web;
     int r = access_new(app->opt->api_keys, &app->gate.access, e);
+    if (r == 0)
+        r = app_v1_start(&app->gate, &app->v1, e);
     if (r == 0 && app->svc.budgets)
         r = app_check_budget_keys(budgets_plan(app->svc.budgets), app->gate.access, e);
     for (unsigned i = 0; r == 0 && access_name(app->gate.access, i); i++)

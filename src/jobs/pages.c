@@ -248,7 +248,9 @@ void jobs_page(void *jobs, enum route_id route, struct exchange *x, struct blob 
     if (!method_fits(&path, route)) {
         error_set(&e, ERR_METHOD_NOT_ALLOWED, "%s", "");
         struct reply *r = reply_error(x, NULL, &e);
-        reply_header(r, "Allow", "%s", web_allow(route, exchange_path(x)));
+        char allow[WEB_ALLOW_MAX];
+        web_allow(route, exchange_path(x), allow);
+        reply_header(r, "Allow", "%s", allow);
         exchange_answer(x, r);
         return;
     }

@@ -6,9 +6,11 @@
  * noted and the rest thrown away by the server; a connection that dies takes its request with it. Invariants:
  * an exchange has a request as its state exactly while the request is on the front and not answered. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "metrics/metrics.h"
@@ -309,6 +311,14 @@ static void refuse(struct exchange *x, enum err code, const char *allow)
     exchange_answer(x, r);
 }
 
+/* methods: as in routes.def. */
+static void refuse_method(struct exchange *x, enum route_id route)
+{
+    char allow[WEB_ALLOW_MAX];
+    web_allow(route, exchange_path(x), allow);
+    refuse(x, ERR_METHOD_NOT_ALLOWED, allow);
+}
+
 static void begin_feature(struct gate *gate, const struct feature *f, struct exchange *x)
 {
     metrics_arrived(gate->svc->metrics, f);
@@ -384,7 +394,7 @@ static void on_request(void *ctx, struct exchange *x)
     if (route != ROUTE_COUNT && method_ok)
         begin_route(gate, route, x);
     else if (route != ROUTE_COUNT)
-        refuse(x, ERR_METHOD_NOT_ALLOWED, web_allow(route, path));
+        refuse_method(x, route);
     else if (!f)
         refuse(x, ERR_NOT_FOUND, NULL);
     else if (strcmp(method, "POST") != 0)

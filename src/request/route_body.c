@@ -9,7 +9,8 @@ struct route_body {
     struct web *web;
     enum route_id route;
     struct web_caller caller;
-    bool counted; /* among those that are arriving */
+    bool counted;  /* among those that are arriving */
+    uint64_t room; /* of web.v1_bytes */
     struct buf bytes;
 };
 
@@ -23,6 +24,19 @@ static void refuse(struct exchange *x, enum err code, const struct rate_state *r
     exchange_answer(x, r);
 }
 
+/* Anybody may send one, and it lies in memory. Where there is none, those of others are no hindrance. Those
+ * below /v1/ may be many and large: there bytes count. */
+static bool take_room(struct route_body *b, enum route_id route, int64_t length, size_t most)
+{
+    if (!web_is_v1(route)) {
+        b->counted = length != 0;
+        return !b->counted || atomic_fetch_add(&b->web->bodies, 1) < WEB_BODIES_MAX;
+    }
+    b->room = length >= 0 ? (uint64_t)length : most;
+    uint64_t all = (uint64_t)b->web->opt->v1_memory_mb << 20;
+    return atomic_fetch_add(&b->web->v1_bytes, b->room) + b->room <= all;
+}
+
 struct route_body *route_body_new(struct gate *gate, enum route_id route, struct exchange *x,
                                   const struct web_caller *caller)
 {
@@ -32,18 +46,15 @@ struct route_body *route_body_new(struct gate *gate, enum route_id route, struct
         refuse(x, ERR_PAYLOAD_TOO_LARGE, &caller->rate);
         return NULL;
     }
-    /* Anybody may send one, and it lies in memory. Where there is none, those of others are no hindrance. */
-    bool counted = exchange_content_length(x) != 0;
-    if (counted && atomic_fetch_add(&web->bodies, 1) >= WEB_BODIES_MAX) {
-        atomic_fetch_sub(&web->bodies, 1);
-        refuse(x, ERR_OVERLOADED, &caller->rate);
-        return NULL;
-    }
     struct route_body *b = NEW(struct route_body);
     b->web = web;
+    if (!take_room(b, route, exchange_content_length(x), most)) {
+        refuse(x, ERR_OVERLOADED, &caller->rate);
+        route_body_free(b);
+        return NULL;
+    }
     b->route = route;
     b->caller = *caller;
-    b->counted = counted;
     buf_init(&b->bytes, most);
     return b;
 }
@@ -68,6 +79,7 @@ void route_body_free(struct route_body *b)
         return;
     if (b->counted)
         atomic_fetch_sub(&b->web->bodies, 1);
+    atomic_fetch_sub(&b->web->v1_bytes, b->room);
     buf_release(&b->bytes);
     free(b);
 }

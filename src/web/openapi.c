@@ -112,7 +112,8 @@ static void add_route(struct openapi *d, const struct route *route)
 static void add_routes(struct openapi *d)
 {
     for (unsigned i = 0; i < ROUTE_COUNT; i++)
-        add_route(d, &routes[i]);
+        if (!web_is_v1((enum route_id)i)) /* those Replicate describes */
+            add_route(d, &routes[i]);
 }
 
 static void add_features(struct openapi *d)

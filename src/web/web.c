@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "tables/features.h"
 #include "web/manifest.h"
 #include "web/openapi.h"
@@ -66,6 +67,17 @@ static bool path_matches(const char *pattern, const char *path)
     return route_is(pattern, path);
 }
 
+static bool takes_method(const char *methods, const char *method)
+{
+    const char *end = methods + strlen(methods);
+    while (methods < end) {
+        struct word w = word_next(&methods, end, '|');
+        if (word_is(&w, method))
+            return true;
+    }
+    return false;
+}
+
 enum route_id web_find(const char *method, const char *path, bool *ret_method_ok)
 {
     if (strcmp(method, "HEAD") == 0)
@@ -74,10 +86,10 @@ enum route_id web_find(const char *method, const char *path, bool *ret_method_ok
     for (unsigned i = 0; i < ROUTE_COUNT; i++) {
         if (!path_matches(routes[i].path, path))
             continue;
-        *ret_method_ok = strcmp(routes[i].method, method) == 0;
+        *ret_method_ok = takes_method(routes[i].method, method);
         if (*ret_method_ok)
             return (enum route_id)i;
-        found = (enum route_id)i;
+        found = found == ROUTE_COUNT ? (enum route_id)i : found;
     }
     return found;
 }
@@ -88,14 +100,31 @@ static bool ends_in(const char *path, const char *end)
     return len > n && strcmp(path + len - n, end) == 0;
 }
 
-const char *web_allow(enum route_id route, const char *path)
+/* As in routes.def; what lies below a job differs by its end. */
+static const char *methods_of(enum route_id route, const char *path)
 {
     bool of_jobs = route == ROUTE_JOB_GET || route == ROUTE_JOB_POST;
-    if (of_jobs && ends_in(path, "/callback"))
-        return "GET, HEAD, POST";
-    if (of_jobs)
-        return ends_in(path, "/cancel") ? "POST" : "GET, HEAD";
-    return strcmp(routes[route].method, "GET") == 0 ? "GET, HEAD" : routes[route].method;
+    if (!of_jobs)
+        return routes[route].method;
+    return ends_in(path, "/callback") ? "GET|POST" : ends_in(path, "/cancel") ? "POST" : "GET";
+}
+
+void web_allow(enum route_id route, const char *path, char ret[static WEB_ALLOW_MAX])
+{
+    size_t n = 0;
+    for (const char *at = methods_of(route, path); *at; at += strspn(at, "|")) {
+        size_t len = strcspn(at, "|");
+        bool get = strncmp(at, "GET", len) == 0;
+        n += (size_t)snprintf(ret + n, WEB_ALLOW_MAX - n, "%s%.*s%s", n ? ", " : "", (int)len, at,
+                              get ? ", HEAD" : "");
+        CHECK(n < WEB_ALLOW_MAX);
+        at += len;
+    }
+}
+
+bool web_is_v1(enum route_id route)
+{
+    return strncmp(routes[route].path, "/v1/", 4) == 0;
 }
 
 static struct reply *json_reply(int status, struct blob *document)
@@ -252,6 +281,14 @@ void web_answer(struct web *w, enum route_id route, struct exchange *x, const st
     case ROUTE_HOOK_REPLICATE:
     case ROUTE_JOB_GET:
     case ROUTE_JOB_POST:
+    case ROUTE_V1_PREDICTIONS:
+    case ROUTE_V1_PREDICTION:
+    case ROUTE_V1_MODELS:
+    case ROUTE_V1_DEPLOYMENTS:
+    case ROUTE_V1_STREAM:
+    case ROUTE_V1_FILES:
+    case ROUTE_V1_FILE:
+    case ROUTE_V1_REST:
     case ROUTE_COUNT:
         break;
     }
@@ -271,9 +308,30 @@ size_t web_body_max(const struct web *w, enum route_id route)
     case ROUTE_JOB_GET:
     case ROUTE_JOB_POST:
         return WEB_IGNORED_MAX;
+    case ROUTE_V1_FILES:
+        return (size_t)w->opt->v1_file_max;
+    case ROUTE_V1_PREDICTIONS:
+    case ROUTE_V1_PREDICTION:
+    case ROUTE_V1_MODELS:
+    case ROUTE_V1_DEPLOYMENTS:
+    case ROUTE_V1_STREAM:
+    case ROUTE_V1_FILE:
+    case ROUTE_V1_REST:
+        return (size_t)w->opt->v1_body_max;
     default:
         return 0;
     }
+}
+
+static void answer_v1(struct web *w, struct exchange *x, struct blob *body, const char *who)
+{
+    struct error e;
+    if (w->v1) {
+        w->v1(w->v1_ctx, x, body, who);
+        return;
+    }
+    error_set(&e, ERR_NOT_FOUND, "There is no Replicate account here: REPLICATE_API_TOKEN is not set");
+    exchange_answer(x, reply_error(x, NULL, &e));
 }
 
 void web_answer_body(struct web *w, enum route_id route, struct exchange *x, struct blob *body,
@@ -300,8 +358,11 @@ void web_answer_body(struct web *w, enum route_id route, struct exchange *x, str
     case ROUTE_JOB_POST:
         answer_jobs(w, route, x, body, caller->who);
         break;
-    default:
-        CHECK(route == ROUTE_MANIFEST);
+    case ROUTE_MANIFEST:
         page_manifest(w, x, rate);
+        break;
+    default:
+        CHECK(web_is_v1(route));
+        answer_v1(w, x, body, caller->who);
     }
 }

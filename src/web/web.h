@@ -73,7 +73,12 @@ struct web {
      */
     int (*hook)(void *ctx, const struct webhook_headers *headers, struct blob *body);
     void *hook_ctx;
-    _Atomic unsigned bodies; /* arriving now (request/route_body.h) */
+    /* An address below /v1/, once the request is complete: answers, or suspends it and answers later. who: as
+     * in struct web_caller. Front threads. NULL: there is no such API here. */
+    void (*v1)(void *ctx, struct exchange *x, struct blob *body, const char *who);
+    void *v1_ctx;
+    _Atomic unsigned bodies;   /* arriving now (request/route_body.h) */
+    _Atomic uint64_t v1_bytes; /* of those below /v1/ */
     /* Something an operator should know, on the core thread. */
     void (*warn)(void *app, const char *what);
     /* The addresses below /api/jobs; the exchange is complete: answers, or suspends it and answers from the
@@ -88,8 +93,8 @@ struct web {
 };
 
 struct route {
-    const char *method;
-    const char *path; /* a final * stands for the rest */
+    const char *method; /* words separated by | */
+    const char *path;   /* a final * stands for the rest */
     unsigned per_minute;
     const char *about;
 };
@@ -103,13 +108,16 @@ void web_release(struct web *w);
 
 /* The route of an address; ROUTE_COUNT: none. *ret_method_ok: whether it takes the method (HEAD as GET). */
 enum route_id web_find(const char *method, const char *path, bool *ret_method_ok);
+bool web_is_v1(enum route_id route);
+
 struct web_caller {
     const char *who;        /* the tenant; NULL: none */
     struct rate_state rate; /* limit 0: not limited */
 };
 
-const char *web_allow(enum route_id route,
-                      const char *path); /* the methods that it takes, for an Allow header */
+/* The methods that it takes, for an Allow header. */
+enum { WEB_ALLOW_MAX = 64 };
+void web_allow(enum route_id route, const char *path, char ret[static WEB_ALLOW_MAX]);
 /* Answers before it returns. */
 void web_answer(struct web *w, enum route_id route, struct exchange *x, const struct web_caller *caller);
 

@@ -5,7 +5,11 @@
 
 const char *http_bearer(const char *authorization)
 {
-    if (!authorization || strncasecmp(authorization, "Bearer ", 7) != 0)
-        return NULL;
-    return authorization + 7 + strspn(authorization + 7, " ");
+    static const char *const schemes[] = {"Bearer ", "Token "};
+    for (size_t i = 0; authorization && i < ARRAY_LEN(schemes); i++) {
+        size_t n = strlen(schemes[i]);
+        if (strncasecmp(authorization, schemes[i], n) == 0)
+            return authorization + n + strspn(authorization + n, " ");
+    }
+    return NULL;
 }

@@ -52,7 +52,8 @@ void reply_file(struct reply *r, int fd, uint64_t offset, uint64_t length, const
 int reply_status(const struct reply *r);
 
 /* An error in the shape of the contract: {"request_id","status":"error","error":{message,code,details?}}, or
- * RFC 9457 problem+json when the exchange's Accept asks for it; Retry-After when e has one, and with every
+ * RFC 9457 problem+json when the exchange's Accept asks for it, or its address lies below /v1/, where
+ * Replicate's errors have that shape; Retry-After when e has one, and with every
  * 429 and 503; WWW-Authenticate with 401. x may be NULL (then request_id is taken from the argument and JSON
  * is used). */
 struct reply *reply_error(const struct exchange *x, const char *request_id, const struct error *e) MUST_CHECK;
@@ -64,7 +65,8 @@ const char *exchange_path(const struct exchange *x);                     /* with
 const char *exchange_header(const struct exchange *x, const char *name); /* NULL: not there */
 const char *exchange_query(const struct exchange *x,
                            const char *name); /* NULL: not there; "" without value */
-/* The token of an Authorization header; NULL: there is none. authorization may be NULL. */
+/* The token of an Authorization header, after Bearer or, as clients of Replicate's once said, Token; NULL:
+ * there is none. authorization may be NULL. */
 const char *http_bearer(const char *authorization);
 void exchange_each_query(const struct exchange *x,
                          void (*each)(void *ctx, const char *name, const char *value), void *ctx);

@@ -171,7 +171,8 @@ struct reply *reply_error(const struct exchange *x, const char *request_id, cons
     const struct err_row *row = err_row(e->code);
     const char *id = x ? exchange_request_id(x) : request_id;
     const char *accept = x ? exchange_header(x, "Accept") : NULL;
-    bool problem = accept && wants_problem(accept);
+    bool there = x && strncmp(exchange_path(x), "/v1/", 4) == 0;
+    bool problem = there || (accept && wants_problem(accept));
     json_t *j = problem ? problem_json(e, row, id ? id : "") : error_json(e, row, id ? id : "");
     char *text = json_dumps(j, JSON_COMPACT);
     json_decref(j);

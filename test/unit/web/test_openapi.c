@@ -75,7 +75,9 @@ static void follow_all(json_t *doc, json_t *at)
 static void test_every_route_is_there(void **state)
 {
     json_t *doc = render("", "", true), *paths = get(doc, "paths", NULL);
-    size_t expected = ROUTE_COUNT;
+    size_t expected = 0;
+    for (unsigned i = 0; i < ROUTE_COUNT; i++)
+        expected += !web_is_v1((enum route_id)i); /* those Replicate describes */
     for (unsigned i = 0; i < FEATURE_COUNT; i++) {
         const struct feature *f = &features[i];
         if (!*f->route)
@@ -89,7 +91,7 @@ static void test_every_route_is_there(void **state)
     assert_int_equal(json_object_size(paths), expected);
     for (unsigned i = 0; i < ROUTE_COUNT; i++) {
         const char *method = strcmp(routes[i].method, "POST") == 0 ? "post" : "get";
-        if (routes[i].path[strlen(routes[i].path) - 1] == '*')
+        if (routes[i].path[strlen(routes[i].path) - 1] == '*' || web_is_v1((enum route_id)i))
             continue;
         json_t *op = get(paths, routes[i].path, method, NULL);
         assert_non_null(get(op, "summary", NULL));
