@@ -17,6 +17,7 @@ int app_v1_start(struct gate *gate, struct v1 **ret, struct error *e)
         .opt = svc->opt,
         .loop = svc->loop,
         .provider = account_of(svc),
+        .pool = svc->fetch,
         .class_limiter = svc->class_limiter,
         .metrics = svc->metrics,
     };

@@ -193,12 +193,12 @@ static void judge_answer(struct replicate_run *run, const struct replicate_reply
         run_fail(run, &v.err);
         return;
     case REPLICATE_RETRY_NEW:
-        if (!run->prediction->input) { /* taken up without its picture */
+        if (!run->prediction->input && !raw) { /* taken up without its picture */
             run_fail(run, &v.err);
             return;
         }
         forget(run);
-        run_again(run, run_to_create(run), PROVIDER_AGAIN_PLATFORM, &v.err);
+        run_again(run, raw ? RUN_CREATE : run_to_create(run), PROVIDER_AGAIN_PLATFORM, &v.err);
         return;
     }
 }

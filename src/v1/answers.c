@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/mem.h"
-#include "predict/replicate_json.h"
 #include "v1/document.h"
 #include "v1/inside.h"
 
@@ -64,7 +63,7 @@ static void view(const struct v1_record *r, const char *base, struct v1_view *re
         .input_size = o->input_size,
         .created_ms = r->created_ms,
         .status = run->said ? status_word(run->status) : NULL,
-        .own_stream = !o->streams && (run->stream_url || !run->said),
+        .own_stream = run->stream_url || !run->said,
     };
     if (run->at == V1_OVER && !run->ended) {
         bool canceled = run->err.code == ERR_CLIENT_GONE;
@@ -230,84 +229,6 @@ void v1_wake(struct v1_run *run)
     }
     if (run->settling)
         drop_nameless(run);
-}
-
-/* ---- events ---- */
-
-static void put_event(struct buf *b, unsigned n, const char *type, const char *data)
-{
-    buf_printf(b, "id: %u:0\nevent: %s\ndata: ", n, type);
-    for (const char *at = data; *at;) {
-        size_t line = strcspn(at, "\n");
-        buf_append(b, at, line);
-        at += line;
-        if (*at) {
-            buf_puts(b, "\ndata: ");
-            at++;
-        }
-    }
-    buf_puts(b, "\n\n");
-}
-
-static unsigned put_outputs(struct buf *b, const json_t *output)
-{
-    unsigned n = 0;
-    if (json_is_string(output))
-        put_event(b, n++, "output", json_string_value(output));
-    for (size_t i = 0; i < json_array_size(output); i++) {
-        const char *piece = json_string_value(json_array_get(output, i));
-        if (piece)
-            put_event(b, n++, "output", piece);
-    }
-    return n;
-}
-
-/* Of a run that is over: all events at once. */
-static void answer_events(struct exchange *x, const struct v1_run *run)
-{
-    BUF_ON_EXIT struct buf events;
-    buf_init(&events, DOCUMENT_MAX);
-    json_t *said = run->said ? replicate_json_read(run->said->data, run->said->size) : NULL;
-    unsigned n = put_outputs(&events, json_object_get(said, "output"));
-    json_decref(said);
-    bool canceled = run->status == REPLICATE_CANCELED || run->err.code == ERR_CLIENT_GONE;
-    bool failed = !canceled && run->status != REPLICATE_SUCCEEDED;
-    if (failed) {
-        BUF_ON_EXIT struct buf detail;
-        buf_init(&detail, PAGE_BYTES);
-        json_out_begin(&detail, '{');
-        json_out_text(&detail, "detail", words_of(&run->err));
-        json_out_end(&detail, '}');
-        put_event(&events, n++, "error", buf_text(&detail));
-    }
-    put_event(&events, n, "done",
-              canceled ? "{\"reason\":\"canceled\"}"
-              : failed ? "{\"reason\":\"error\"}"
-                       : "{}");
-    BLOB_ON_EXIT struct blob *body = buf_take_blob(&events);
-    struct reply *r = reply_new(200);
-    reply_body(r, body, "text/event-stream");
-    reply_header(r, "Cache-Control", "no-store");
-    exchange_answer_suspended(x, r);
-}
-
-void v1_answer_stream(struct exchange *x, struct v1_record *r)
-{
-    struct v1_run *run = r->run;
-    if (run->at == V1_OVER) {
-        answer_events(x, run);
-        return;
-    }
-    if (!run->stream_url) {
-        struct error e;
-        error_set(&e, ERR_NOT_FOUND, "This prediction has no events yet");
-        v1_answer_error(x, &e);
-        return;
-    }
-    struct reply *reply = reply_new(307);
-    reply_header(reply, "Location", "%s", run->stream_url);
-    reply_header(reply, "Cache-Control", "no-store");
-    exchange_answer_suspended(x, reply);
 }
 
 /* ---- the list ---- */

@@ -110,6 +110,7 @@ struct v1 {
     struct v1_config config;
     struct classes *classes;
     struct list records, over;
+    struct list relays;           /* of events, to readers */
     unsigned record_count, alive; /* runs that are not over */
     unsigned passes;
     uint64_t bytes; /* of bodies and of what was said about them */
@@ -163,9 +164,13 @@ void v1_wake(struct v1_run *run); /* there is news, or it is over */
 void v1_answer_record(struct exchange *x, const char *base, struct v1_record *r, int status,
                       const char *cache);
 void v1_answer_list(const struct v1_call *c);
-void v1_answer_stream(struct exchange *x, struct v1_record *r); /* where its events are, or all of them */
 /* In Replicate's shape, as all errors below /v1/. */
 void v1_answer_error(struct exchange *x, const struct error *e);
+
+/* ---- events (events.c) ---- */
+
+void v1_answer_stream(struct exchange *x, struct v1_record *r); /* as they come, or all if it is over */
+void v1_end_relays(struct v1 *v);
 
 /* ---- what is remembered (records.c) ---- */
 

@@ -28,6 +28,7 @@ void v1_records_init(struct v1 *v)
     v->key = mem_zalloc(size * sizeof(struct v1_run *));
     list_init(&v->records);
     list_init(&v->over);
+    list_init(&v->relays);
 }
 
 void v1_records_release(struct v1 *v)

@@ -18,7 +18,7 @@
 
 enum {
     FIRST_MS = 1500,     /* a create without Prefer is answered by then, with what is known */
-    STREAM_MS = 30000,   /* … one that wants events, which only the server's own answer leads to */
+    PATIENT_MS = 20000,  /* … one with a webhook, which is called by the server's own id */
     RUN_MAX_S = 86400,   /* the longest Cancel-After; the platform ends most runs long before */
     RESULT_MAX_S = 3000, /* files of a result are deleted after an hour */
     TYPICAL_PART = 8     /* of the newest run in the average */
@@ -234,7 +234,7 @@ static void wait_for(struct v1_call *c, struct v1_record *r, const struct order 
     if (o->wait_s > 0)
         v1_wait(c, r, WANTS_END, o->wait_s * 1000ull);
     else
-        v1_wait(c, r, WANTS_FIRST, o->streams ? STREAM_MS : FIRST_MS);
+        v1_wait(c, r, WANTS_FIRST, o->hooked ? PATIENT_MS : FIRST_MS);
 }
 
 static void join(struct v1_call *c, struct v1_run *run)
@@ -283,7 +283,7 @@ static void start(struct v1_call *c)
     timer_arm(v->config.loop, &run->queue_limit,
               v1_now_ns(v) + (uint64_t)v->config.opt->queue_timeout_ms * NS_PER_MS, queued_too_long);
     struct v1_record *r = v1_record_new(run, c->tenant);
-    if (busy && o->wait_s == 0 && !o->streams)
+    if (busy && o->wait_s == 0 && !o->hooked)
         v1_answer_record(TAKE(c->x), c->base, r, 201, "fwd=miss");
     else
         wait_for(c, r, o);

@@ -120,7 +120,8 @@ bool v1_busy(struct v1 *v)
 {
     if (!v)
         return false;
-    bool busy = v->passes > 0 || v->alive > 0;
+    bool busy = v->passes > 0 || v->alive > 0 || !list_empty(&v->relays);
+    v1_end_relays(v);
     LIST_FOREACH (node, &v->records) {
         struct v1_run *run = CONTAINER_OF(node, struct v1_record, by_age)->run;
         if (run->at != V1_RUNNING || !run->said || !list_empty(&run->waiters))

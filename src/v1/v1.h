@@ -23,7 +23,8 @@ struct v1;
 struct v1_config { /* borrowed, until v1_free */
     const struct options *opt;
     struct loop *loop;
-    struct provider *provider; /* Replicate's */
+    struct provider *provider;     /* Replicate's */
+    struct http_client_pool *pool; /* for the events of predictions, whose addresses Replicate names */
     struct limiter *const *class_limiter;
     struct metrics *metrics;
 };
