@@ -20,6 +20,8 @@ int app_v1_start(struct gate *gate, struct v1 **ret, struct error *e)
         .pool = svc->fetch,
         .class_limiter = svc->class_limiter,
         .metrics = svc->metrics,
+        .budgets = svc->budgets,
+        .prices = svc->prices,
     };
     if (!config.provider)
         return 0;

@@ -51,11 +51,15 @@ enum v1_at { V1_QUEUED, V1_RUNNING, V1_OVER };
 struct v1_run {
     struct v1 *v1;
     struct order *order;
+    const struct feature *feature; /* that runs the same model; NULL: none */
     enum class class;
+    const char *tenant; /* of the first who asked */
     enum v1_at at;
     struct limiter *limiter; /* a slot of it is held, or waited for, while not NULL */
     struct slot_wait wait;
     struct timer queue_limit;
+    struct budget_hold hold; /* what it is thought to cost */
+    int64_t cost_nano;       /* what it did cost */
     struct raw_run raw;
     struct prediction p;
     uint64_t begun_ns; /* when it got its slot */
@@ -166,6 +170,12 @@ void v1_answer_record(struct exchange *x, const char *base, struct v1_record *r,
 void v1_answer_list(const struct v1_call *c);
 /* In Replicate's shape, as all errors below /v1/. */
 void v1_answer_error(struct exchange *x, const struct error *e);
+
+/* ---- what it costs (money.c) ---- */
+
+bool v1_reserve(struct v1_run *run, op_done_fn *on_done) MUST_CHECK; /* false: there is nothing to wait for */
+void v1_settle(struct v1_run *run);                                  /* it is over, or will not run */
+void v1_saved(const struct v1_run *run, const char *tenant);         /* somebody got its result from memory */
 
 /* ---- events (events.c) ---- */
 

@@ -97,6 +97,7 @@ static void run_done(struct op *op)
     struct v1_run *run = CONTAINER_OF(op, struct v1_run, p.op);
     uint64_t *typical = &run->v1->typical_ns[run->class], took = v1_now_ns(run->v1) - run->begun_ns;
     *typical = *typical ? *typical - *typical / TYPICAL_PART + took / TYPICAL_PART : took;
+    v1_settle(run);
     let_go_of_slot(run);
     over(run, op->result, &run->p.err);
 }
@@ -181,23 +182,39 @@ static void begin(struct v1_run *run)
     provider_start(v->config.provider, &run->p, run_done);
 }
 
+/* It has come to nothing before it began. */
+static void give_up(struct v1_run *run, const struct error *why)
+{
+    struct error e = *why;
+    if (run->cancelled)
+        error_set(&e, ERR_CLIENT_GONE, "%s", "");
+    v1_settle(run);
+    let_go_of_slot(run);
+    over(run, -(int)e.code, &e);
+}
+
+static void budget_done(struct op *op)
+{
+    struct v1_run *run = CONTAINER_OF(op, struct v1_run, hold.op);
+    if (op->result == 0 && !run->cancelled)
+        begin(run);
+    else
+        give_up(run, &run->hold.err);
+}
+
 static void slot_done(struct op *op)
 {
     struct v1_run *run = CONTAINER_OF(op, struct v1_run, wait.op);
-    struct error e;
+    struct error e = {0};
     timer_disarm(run->v1->config.loop, &run->queue_limit);
-    if (op->result == 0 && !run->cancelled) {
-        begin(run);
-        return;
-    }
-    if (op->result == 0)
-        let_go_of_slot(run);
-    run->limiter = NULL;
-    if (run->cancelled)
-        error_set(&e, ERR_CLIENT_GONE, "%s", "");
-    else
+    if (op->result < 0) {
+        run->limiter = NULL;
         error_set(&e, ERR_DEADLINE, "There was no slot for it in time");
-    over(run, -(int)e.code, &e);
+    }
+    if (op->result < 0 || run->cancelled)
+        give_up(run, &e);
+    else if (!v1_reserve(run, budget_done))
+        begin(run);
 }
 
 static void queued_too_long(struct timer *t)
@@ -243,6 +260,8 @@ static void join(struct v1_call *c, struct v1_run *run)
     struct v1_record *r = v1_record_new(run, c->tenant);
     bool hit = run->at == V1_OVER;
     count(run->v1, hit ? V_RESULT_HIT : V_RESULT_COALESCED);
+    if (hit)
+        v1_saved(run, c->tenant);
     if (hit || (run->said && o->wait_s == 0))
         v1_answer_record(TAKE(c->x), c->base, r, 201, hit ? "hit" : "fwd=miss; collapsed");
     else
@@ -254,6 +273,7 @@ static struct v1_run *run_new(struct v1 *v, struct order *o)
     struct v1_run *run = NEW(struct v1_run);
     run->v1 = v;
     run->order = o;
+    run->feature = replicate_raw_feature(o->model, o->version);
     run->class = classes_of(v->classes, *o->model ? o->model : o->deployment, o->version);
     run->limiter = v->config.class_limiter[run->class];
     list_init(&run->records);
@@ -265,6 +285,7 @@ static void start(struct v1_call *c)
 {
     struct v1 *v = c->v1;
     struct v1_run *run = run_new(v, c->order);
+    run->tenant = c->tenant;
     struct limiter *limiter = run->limiter;
     bool busy = limiter_is_busy(limiter);
     if (limiter_acquire(limiter, &run->wait, slot_done) < 0) {
@@ -334,5 +355,7 @@ void v1_cancel_record(struct v1_record *r)
     }
     run->cancelled = true;
     v1_run_unkey(run);
-    op_cancel(run->at == V1_QUEUED ? &run->wait.op : &run->p.op);
+    op_cancel(&run->wait.op); /* only what it is at can be cancelled */
+    op_cancel(&run->hold.op);
+    op_cancel(&run->p.op);
 }

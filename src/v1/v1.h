@@ -15,8 +15,10 @@
 #include "limiter/limiter.h"
 #include "loop/loop.h"
 #include "metrics/metrics.h"
+#include "money/budgets.h"
 #include "predict/predict.h"
 #include "tables/options.h"
+#include "tables/prices.h"
 
 struct v1;
 
@@ -27,6 +29,8 @@ struct v1_config { /* borrowed, until v1_free */
     struct http_client_pool *pool; /* for the events of predictions, whose addresses Replicate names */
     struct limiter *const *class_limiter;
     struct metrics *metrics;
+    struct budgets *budgets;     /* NULL: there are none */
+    const struct prices *prices; /* NULL: nothing costs anything */
 };
 
 /* VALIDATION: V1_CLASSES cannot be read. */

@@ -162,6 +162,18 @@ def test_no_slot_in_time(bare):
     assert late["status"] == "failed" and "slot" in late["error"]
 
 
+def test_budgets_count(bare):
+    """A run costs what the same model costs for a feature."""
+    gateway = bare.start(PRICES="style=0.04/run", BUDGETS="all=0.05/day")
+    made(create(gateway, wait=10), "succeeded")
+    refused = create(gateway, "b", wait=10)
+    problem(refused, 402)
+    assert "hit" in create(gateway).headers["Cache-Status"]  # what is remembered costs nothing
+    assert bare.upstream.count("create") == 1
+    money = gateway.metrics()["money"]
+    assert (money["cost_usd"], money["saved_usd"]["cache"]) == (0.04, 0.04)
+
+
 # ---- what goes wrong upstream ----
 
 def test_throttled_creates_are_tried_again(bare):
