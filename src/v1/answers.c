@@ -128,19 +128,19 @@ static bool is_callers(int status)
 /* A caller's mistake in Replicate's own words; what is the operator's matter in ours. */
 static void answer_refusal(struct exchange *x, const struct v1_run *run)
 {
-    const struct blob *said = run->raw.said;
+    const struct blob *said = run->work->raw.said;
     const char *token = run->v1->config.opt->replicate_token;
     bool is_object = said && said->size > 0 && said->data[0] == '{';
     bool clean = is_object && (!*token || !memmem(said->data, said->size, token, strlen(token)));
-    if (clean && is_callers(run->raw.status)) {
-        struct reply *r = reply_new(run->raw.status);
-        reply_body(r, run->raw.said, "application/json");
+    if (clean && is_callers(run->work->raw.status)) {
+        struct reply *r = reply_new(run->work->raw.status);
+        reply_body(r, run->work->raw.said, "application/json");
         reply_header(r, "Cache-Control", "no-store");
         exchange_answer_suspended(x, r);
         return;
     }
     struct error e = run->err;
-    if (run->raw.status == 429)
+    if (run->work->raw.status == 429)
         e.code = ERR_RATE_LIMIT; /* which clients try again */
     if (e.code == ERR_CLIENT_GONE)
         error_set(&e, ERR_UPSTREAM, "The prediction was canceled");

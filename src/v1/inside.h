@@ -48,27 +48,33 @@ struct v1_record {
 
 enum v1_at { V1_QUEUED, V1_RUNNING, V1_OVER };
 
+/* What a run needs until it is over. */
+struct v1_work {
+    struct v1_run *run;
+    struct slot_wait wait;
+    struct timer queue_limit;
+    struct budget_hold hold; /* what it is thought to cost */
+    struct raw_run raw;
+    struct prediction p;
+    bool cancelled;
+    uint64_t begun_ns; /* when it began upstream; 0: not yet */
+};
+
 struct v1_run {
     struct v1 *v1;
     struct order *order;
+    struct v1_work *work;          /* NULL: it is over */
     const struct feature *feature; /* that runs the same model; NULL: none */
     enum class class;
     const char *tenant; /* of the first who asked */
     enum v1_at at;
     struct limiter *limiter; /* a slot of it is held, or waited for, while not NULL */
-    struct slot_wait wait;
-    struct timer queue_limit;
-    struct budget_hold hold; /* what it is thought to cost */
-    int64_t cost_nano;       /* what it did cost */
-    struct raw_run raw;
-    struct prediction p;
-    uint64_t begun_ns; /* when it got its slot */
+    int64_t cost_nano;
     struct list records, waiters;
     bool settling;           /* records may go, but it stays */
     struct v1_run *next_key; /* with the same hash */
     bool keyed;              /* others find it by its key */
-    bool cancelled;
-    uint64_t good_until_ns; /* its result is given to others until then; 0: not */
+    uint64_t good_until_ns;  /* its result is given to others until then; 0: not */
     /* what the server said last */
     struct blob *said; /* NULL: nothing */
     enum replicate_status status;

@@ -17,24 +17,24 @@ bool v1_reserve(struct v1_run *run, op_done_fn *on_done)
     const struct budget_who who = {run->class, run->tenant};
     if (nano == 0)
         return false;
-    budget_reserve(config->budgets, &run->hold, &who, nano, on_done);
+    budget_reserve(config->budgets, &run->work->hold, &who, nano, on_done);
     return true;
 }
 
 void v1_settle(struct v1_run *run)
 {
     const struct v1_config *config = &run->v1->config;
-    const struct prediction *p = &run->p;
+    const struct prediction *p = &run->work->p;
     int64_t nano = 0;
     bool billed = p->op.result == 0 || p->paid || p->billed_ns > 0;
-    if (run->feature && config->prices && run->begun_ns && billed) {
-        uint64_t seen_ns = v1_now_ns(run->v1) - run->begun_ns;
+    if (run->feature && config->prices && run->work->begun_ns && billed) {
+        uint64_t seen_ns = v1_now_ns(run->v1) - run->work->begun_ns;
         nano = price_cost(price(run), p->billed_ns ? p->billed_ns : seen_ns, 1);
     }
     if (nano > 0)
         metrics_cost(config->metrics, run->feature, "replicate", run->tenant, nano);
     run->cost_nano = nano;
-    budget_settle(&run->hold, nano);
+    budget_settle(&run->work->hold, nano);
 }
 
 void v1_saved(const struct v1_run *run, const char *tenant)

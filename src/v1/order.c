@@ -15,12 +15,24 @@
 /* Raised when the meaning of a key changes. */
 #define KEY_FORMAT "limner-v1-1"
 
+enum { NAME_MAX_BYTES = 256 };
+
 void order_free(struct order *o)
 {
     if (!o)
         return;
     blob_unref(o->body);
+    free(o->path);
+    free(o->model);
+    free(o->version);
+    free(o->deployment);
     free(o);
+}
+
+static void set(char **field, char *text)
+{
+    free(*field);
+    *field = text;
 }
 
 /* "wait" or "wait=7"; what else Prefer may hold is nothing to us. */
@@ -41,29 +53,31 @@ static void take_version(struct order *o, const char *text)
 {
     const char *colon = strrchr(text, ':'), *slash = strchr(text, '/');
     if (colon && slash) {
-        snprintf(o->model, sizeof(o->model), "%.*s", (int)MIN(colon - text, (ptrdiff_t)sizeof(o->model) - 1),
-                 text);
-        snprintf(o->version, sizeof(o->version), "%s", colon + 1);
-    } else if (slash) {
-        snprintf(o->model, sizeof(o->model), "%s", text);
+        set(&o->model, mem_printf("%.*s", (int)MIN(colon - text, (ptrdiff_t)NAME_MAX_BYTES), text));
+        set(&o->version, mem_printf("%.*s", NAME_MAX_BYTES, colon + 1));
     } else {
-        snprintf(o->version, sizeof(o->version), "%s", text);
+        set(slash ? &o->model : &o->version, mem_printf("%.*s", NAME_MAX_BYTES, text));
     }
 }
 
 static void take_target(struct order *o, const struct order_ask *ask)
 {
+    o->model = mem_strdup("");
+    o->version = mem_strdup("");
+    o->deployment = mem_strdup("");
+    if (ask->kind == ORDER_MODEL)
+        set(&o->model, mem_printf("%s/%s", ask->owner, ask->name));
+    if (ask->kind == ORDER_DEPLOYMENT)
+        set(&o->deployment, mem_printf("%s/%s", ask->owner, ask->name));
     switch (ask->kind) {
     case ORDER_VERSION:
-        snprintf(o->path, sizeof(o->path), "/predictions");
+        o->path = mem_strdup("/predictions");
         return;
     case ORDER_MODEL:
-        snprintf(o->model, sizeof(o->model), "%s/%s", ask->owner, ask->name);
-        snprintf(o->path, sizeof(o->path), "/models/%s/predictions", o->model);
+        o->path = mem_printf("/models/%s/predictions", o->model);
         return;
     case ORDER_DEPLOYMENT:
-        snprintf(o->deployment, sizeof(o->deployment), "%s/%s", ask->owner, ask->name);
-        snprintf(o->path, sizeof(o->path), "/deployments/%s/predictions", o->deployment);
+        o->path = mem_printf("/deployments/%s/predictions", o->deployment);
         return;
     }
 }

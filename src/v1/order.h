@@ -23,8 +23,8 @@ struct order_ask {
 };
 
 struct order {
-    char path[2 * V1_NAME_MAX + 32];                                                /* upstream */
-    char model[2 * V1_NAME_MAX], version[V1_NAME_MAX], deployment[2 * V1_NAME_MAX]; /* "": not named */
+    char *path;                         /* upstream */
+    char *model, *version, *deployment; /* "": not named */
     struct blob *body;
     const char *input; /* in body */
     size_t input_size;

@@ -36,9 +36,7 @@ void v1_run_free(struct v1_run *run)
     CHECK(run->at == V1_OVER && list_empty(&run->records) && list_empty(&run->waiters));
     v1_run_unkey(run);
     v1_run_holds(run, 0);
-    prediction_release(&run->p);
     blob_unref(run->said);
-    blob_unref(run->raw.said);
     order_free(run->order);
     free(run->stream_url);
     free(run);
@@ -71,6 +69,13 @@ static void drop_body(struct v1_run *run)
     v1_run_holds(run, said + (run->order->body ? run->order->body->size : 0));
 }
 
+static void drop_work(struct v1_run *run)
+{
+    prediction_release(&run->work->p);
+    blob_unref(run->work->raw.said);
+    free(TAKE(run->work));
+}
+
 static void over(struct v1_run *run, int result, const struct error *e)
 {
     struct v1 *v = run->v1;
@@ -88,18 +93,19 @@ static void over(struct v1_run *run, int result, const struct error *e)
     run->settling = true;
     v1_wake(run);
     run->settling = false;
+    drop_work(run);
     if (list_empty(&run->records))
         v1_run_free(run);
 }
 
 static void run_done(struct op *op)
 {
-    struct v1_run *run = CONTAINER_OF(op, struct v1_run, p.op);
-    uint64_t *typical = &run->v1->typical_ns[run->class], took = v1_now_ns(run->v1) - run->begun_ns;
+    struct v1_run *run = CONTAINER_OF(op, struct v1_work, p.op)->run;
+    uint64_t *typical = &run->v1->typical_ns[run->class], took = v1_now_ns(run->v1) - run->work->begun_ns;
     *typical = *typical ? *typical - *typical / TYPICAL_PART + took / TYPICAL_PART : took;
     v1_settle(run);
     let_go_of_slot(run);
-    over(run, op->result, &run->p.err);
+    over(run, op->result, &run->work->p.err);
 }
 
 /* ---- under way ---- */
@@ -135,13 +141,14 @@ static void take_id(struct v1_run *run, const char *id)
 
 static void told(struct prediction *p, const struct replicate_answer *a, const void *body, size_t size)
 {
-    struct v1_run *run = CONTAINER_OF(p, struct v1_run, p);
+    struct v1_run *run = CONTAINER_OF(p, struct v1_work, p)->run;
     bool first = !run->said;
     blob_unref(run->said);
     run->said = blob_copy(body, size);
     run->status = a->status;
     run->ended = a->completed || a->status > REPLICATE_PROCESSING;
-    run->ready = first && run->raw.wait_s > 0 && a->status == REPLICATE_PROCESSING && is_something(a->output);
+    run->ready =
+        first && run->work->raw.wait_s > 0 && a->status == REPLICATE_PROCESSING && is_something(a->output);
     if (a->status == REPLICATE_UNKNOWN && run->ended)
         run->status = is_something(a->output) ? REPLICATE_SUCCEEDED : REPLICATE_FAILED;
     run->heard_ns = v1_now_ns(run->v1);
@@ -166,8 +173,8 @@ static void begin(struct v1_run *run)
     const struct order *o = run->order;
     uint64_t now = v1_now_ns(v);
     run->at = V1_RUNNING;
-    run->begun_ns = now;
-    run->raw = (struct raw_run){
+    run->work->begun_ns = now;
+    run->work->raw = (struct raw_run){
         .path = o->path,
         .body = o->body,
         .model = o->model,
@@ -178,15 +185,15 @@ static void begin(struct v1_run *run)
         .once = o->hooked || o->streams,
         .told = told,
     };
-    run->p = (struct prediction){.raw = &run->raw, .deadline_ns = now + RUN_MAX_S * NS_PER_S};
-    provider_start(v->config.provider, &run->p, run_done);
+    run->work->p = (struct prediction){.raw = &run->work->raw, .deadline_ns = now + RUN_MAX_S * NS_PER_S};
+    provider_start(v->config.provider, &run->work->p, run_done);
 }
 
 /* It has come to nothing before it began. */
 static void give_up(struct v1_run *run, const struct error *why)
 {
     struct error e = *why;
-    if (run->cancelled)
+    if (run->work->cancelled)
         error_set(&e, ERR_CLIENT_GONE, "%s", "");
     v1_settle(run);
     let_go_of_slot(run);
@@ -195,23 +202,23 @@ static void give_up(struct v1_run *run, const struct error *why)
 
 static void budget_done(struct op *op)
 {
-    struct v1_run *run = CONTAINER_OF(op, struct v1_run, hold.op);
-    if (op->result == 0 && !run->cancelled)
+    struct v1_run *run = CONTAINER_OF(op, struct v1_work, hold.op)->run;
+    if (op->result == 0 && !run->work->cancelled)
         begin(run);
     else
-        give_up(run, &run->hold.err);
+        give_up(run, &run->work->hold.err);
 }
 
 static void slot_done(struct op *op)
 {
-    struct v1_run *run = CONTAINER_OF(op, struct v1_run, wait.op);
+    struct v1_run *run = CONTAINER_OF(op, struct v1_work, wait.op)->run;
     struct error e = {0};
-    timer_disarm(run->v1->config.loop, &run->queue_limit);
+    timer_disarm(run->v1->config.loop, &run->work->queue_limit);
     if (op->result < 0) {
         run->limiter = NULL;
         error_set(&e, ERR_DEADLINE, "There was no slot for it in time");
     }
-    if (op->result < 0 || run->cancelled)
+    if (op->result < 0 || run->work->cancelled)
         give_up(run, &e);
     else if (!v1_reserve(run, budget_done))
         begin(run);
@@ -219,7 +226,7 @@ static void slot_done(struct op *op)
 
 static void queued_too_long(struct timer *t)
 {
-    op_cancel(&CONTAINER_OF(t, struct v1_run, queue_limit)->wait.op);
+    op_cancel(&CONTAINER_OF(t, struct v1_work, queue_limit)->wait.op);
 }
 
 /* ---- a create ---- */
@@ -243,7 +250,7 @@ static bool serves(const struct v1_run *run, const struct order *o)
         return false;
     if (run->at == V1_OVER)
         return run->good_until_ns > v1_now_ns(run->v1);
-    return !run->cancelled && strcmp(run->order->cancel_after, o->cancel_after) == 0;
+    return !run->work->cancelled && strcmp(run->order->cancel_after, o->cancel_after) == 0;
 }
 
 static void wait_for(struct v1_call *c, struct v1_record *r, const struct order *o)
@@ -273,6 +280,8 @@ static struct v1_run *run_new(struct v1 *v, struct order *o)
     struct v1_run *run = NEW(struct v1_run);
     run->v1 = v;
     run->order = o;
+    run->work = NEW(struct v1_work);
+    run->work->run = run;
     run->feature = replicate_raw_feature(o->model, o->version);
     run->class = classes_of(v->classes, *o->model ? o->model : o->deployment, o->version);
     run->limiter = v->config.class_limiter[run->class];
@@ -288,10 +297,11 @@ static void start(struct v1_call *c)
     run->tenant = c->tenant;
     struct limiter *limiter = run->limiter;
     bool busy = limiter_is_busy(limiter);
-    if (limiter_acquire(limiter, &run->wait, slot_done) < 0) {
+    if (limiter_acquire(limiter, &run->work->wait, slot_done) < 0) {
         uint64_t typical_ns = v->typical_ns[run->class] ? v->typical_ns[run->class] : NS_PER_S;
         refuse(c, ERR_QUEUE_FULL, "Too many predictions of this class wait already",
                limiter_retry_after_s(limiter, typical_ns));
+        free(run->work);
         free(run);
         return;
     }
@@ -301,7 +311,7 @@ static void start(struct v1_call *c)
     v1_run_holds(run, o->body->size);
     if (o->shares)
         v1_run_key(run);
-    timer_arm(v->config.loop, &run->queue_limit,
+    timer_arm(v->config.loop, &run->work->queue_limit,
               v1_now_ns(v) + (uint64_t)v->config.opt->queue_timeout_ms * NS_PER_MS, queued_too_long);
     struct v1_record *r = v1_record_new(run, c->tenant);
     if (busy && o->wait_s == 0 && !o->hooked)
@@ -347,15 +357,15 @@ static bool others_want_it(const struct v1_record *r)
 void v1_cancel_record(struct v1_record *r)
 {
     struct v1_run *run = r->run;
-    if (run->at == V1_OVER || r->left_ms || run->cancelled)
+    if (run->at == V1_OVER || r->left_ms || run->work->cancelled)
         return;
     if (others_want_it(r)) {
         r->left_ms = (int64_t)clock_wall_ms();
         return;
     }
-    run->cancelled = true;
+    run->work->cancelled = true;
     v1_run_unkey(run);
-    op_cancel(&run->wait.op); /* only what it is at can be cancelled */
-    op_cancel(&run->hold.op);
-    op_cancel(&run->p.op);
+    op_cancel(&run->work->wait.op); /* only what it is at can be cancelled */
+    op_cancel(&run->work->hold.op);
+    op_cancel(&run->work->p.op);
 }

@@ -29,7 +29,7 @@ static void get(struct v1_call *c, struct v1_record *r)
         return;
     }
     v1_wait(c, r, WANTS_NEWS, NEWS_MS);
-    replicate_raw_look(&run->p, FRESH_MS);
+    replicate_raw_look(&run->work->p, FRESH_MS);
 }
 
 static void cancel(struct v1_call *c, struct v1_record *r)
@@ -126,7 +126,7 @@ bool v1_busy(struct v1 *v)
         struct v1_run *run = CONTAINER_OF(node, struct v1_record, by_age)->run;
         if (run->at != V1_RUNNING || !run->said || !list_empty(&run->waiters))
             continue;
-        bool gone = replicate_raw_let_go(&run->p);
+        bool gone = replicate_raw_let_go(&run->work->p);
         (void)gone; /* if it is not, it is asked again; if it is, its op ends in this turn */
     }
     return busy;
