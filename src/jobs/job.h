@@ -66,6 +66,7 @@ struct job {
 
     struct job_outcome outcome; /* once it is over */
     struct job_events events;
+    struct batch *batch;      /* of one of the kind JOURNAL_BATCH, once it has begun */
     struct callback *telling; /* under way; NULL: it is not */
     char *told_log;           /* of its tries, as JSON; NULL: none yet */
     int64_t told_next_ms;     /* when it is tried next; 0: not */
@@ -96,6 +97,7 @@ void job_wake(struct job *job); /* who waits for it is told, however it stands *
 
 /* ---- job_row.c: as a row, and back ---- */
 
+struct job *job_new(struct jobs *j, const struct feature *f) MUST_CHECK;
 /* Makes one of what req asks for, which has passed 020. NULL: it does not fit; req->err says so. */
 struct job *job_of_request(struct jobs *j, struct request *req, const char *base_url) MUST_CHECK;
 /* Texts live in ret_text and in the job. */

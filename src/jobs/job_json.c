@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/money.h"
+#include "jobs/batch.h"
 #include "jobs/job.h"
 #include "metrics/metrics.h"
 #include "request/stage.h"
@@ -143,6 +144,8 @@ void job_put(struct buf *b, const struct job *job, const char *base_url)
     put_time(b, "created_ms", job->created_ms);
     put_time(b, "started_ms", job->started_ms);
     put_time(b, "ended_ms", job->ended_ms);
+    if (job->kind == JOURNAL_BATCH)
+        job_batch_put(b, job);
     if (job_is_over(job))
         put_outcome(b, job, base_url);
     else
@@ -150,5 +153,7 @@ void job_put(struct buf *b, const struct job *job, const char *base_url)
     put_url(b, "status_url", job, base_url, "");
     put_url(b, "events_url", job, base_url, "/events");
     put_url(b, "cancel_url", job, base_url, "/cancel");
+    if (job->kind == JOURNAL_BATCH)
+        put_url(b, "children_url", job, base_url, "/children");
     json_out_end(b, '}');
 }

@@ -19,7 +19,7 @@ static char *copy(const char *s)
     return s && *s ? mem_strdup(s) : NULL;
 }
 
-static struct job *job_new(struct jobs *j, const struct feature *f)
+struct job *job_new(struct jobs *j, const struct feature *f)
 {
     struct job *job = NEW(struct job);
     job->jobs = j;
@@ -44,6 +44,7 @@ struct job *job_of_request(struct jobs *j, struct request *req, const char *base
     job->base_url = strlen(base_url) <= BASE_URL_MAX ? mem_strdup(base_url) : mem_strdup("");
     job->callback = copy(req->ask.callback);
     job->key = copy(req->ask.key);
+    job->parent = copy(req->ask.parent);
     job->request = mem_strdup(buf_text(&text));
     memcpy(job->fingerprint, req->validate.key, DIGEST_BYTES);
     job->priority = (int)req->priority;
@@ -174,6 +175,11 @@ static bool take_request(struct job *job, const char *text)
 static void take_outcome(struct job *job, const struct journal_row *row)
 {
     struct job_outcome *o = &job->outcome;
+    if (job->kind == JOURNAL_BATCH) {
+        o->meta = copy(row->result); /* its counts */
+        o->cost_nano = row->cost_nano;
+        return;
+    }
     json_t *doc = row->result ? json_loads(row->result, 0, NULL) : NULL;
     char *result = doc ? json_dumps(json_object_get(doc, "result"), JSON_COMPACT) : NULL;
     if (result)

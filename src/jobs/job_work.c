@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "jobs/batch.h"
 #include "jobs/callbacks.h"
 #include "jobs/job.h"
 #include "metrics/metrics.h"
@@ -46,12 +47,15 @@ static void tell_journal(const struct job *job)
         journal_remove(journal, job->id);
         return;
     }
-    if (o->result)
+    bool good = o->result || job->batch;
+    if (job->batch)
+        job_batch_counts_json(job, &text);
+    else if (o->result)
         job_outcome_json(job, &text);
     else
         job_error_json(&o->err, &text);
-    journal_note_state(journal, job->id, job->state, o->cost_nano, o->result ? buf_text(&text) : NULL,
-                       o->result ? NULL : buf_text(&text));
+    journal_note_state(journal, job->id, job->state, o->cost_nano, good ? buf_text(&text) : NULL,
+                       good ? NULL : buf_text(&text));
 }
 
 static void give_back(struct job *job)
@@ -83,6 +87,8 @@ void job_end(struct job *job, enum journal_state state)
     let_go(job);
     job_events_add(job, names[state]);
     job_wake(job);
+    if (job->parent)
+        job_batch_child_over(job);
     callback_begin(job);
     job_retire(job);
 }
@@ -243,6 +249,10 @@ void job_begin(struct job *job)
     struct jobs *j = job->jobs;
     job->begun = true;
     job_events_add(job, "queued");
+    if (job->kind == JOURNAL_BATCH) {
+        job_batch_begin(job);
+        return;
+    }
     if (j->stopped)
         return;
     if (limiter_acquire(j->limiter[job->feature->class], &job->slot, turn_came) < 0) {
@@ -267,6 +277,10 @@ void job_cancel(struct job *job)
     if (job_is_over(job) || job->canceling)
         return;
     job->canceling = true;
+    if (job->batch) {
+        job_batch_cancel(job);
+        return;
+    }
     if (!job->req) {
         op_cancel(&job->slot.op);
         return;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "jobs/batch.h"
 #include "jobs/callbacks.h"
 #include "jobs/desk.h"
 #include "jobs/job.h"
@@ -59,6 +60,7 @@ void job_free(struct job *job)
     CHECK(!job->req && !job->has_slot && !list_linked(&job->slot.node) && list_empty(&job->waiters));
     list_remove(&job->in_bucket);
     list_remove(&job->in_over);
+    job_batch_free(job);
     job_events_release(&job->events);
     result_unref(job->outcome.result);
     free(job->outcome.meta);
@@ -193,7 +195,8 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
             inputs_adopt(j->inputs, job->picture[i]);
     job->state = JOURNAL_QUEUED;
     job_enter(job);
-    metrics_arrived(j->svc->metrics, job->feature);
+    if (job->kind != JOURNAL_BATCH)
+        metrics_arrived(j->svc->metrics, job->feature);
     if (j->started)
         job_begin(job);
 }

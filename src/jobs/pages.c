@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/mem.h"
+#include "jobs/batch.h"
 #include "jobs/callbacks.h"
 #include "web/links.h"
 
@@ -49,13 +50,14 @@ bool job_path_parse(const char *path, struct job_path *ret)
                 : strcmp(rest, "events") == 0   ? JOB_PATH_EVENTS
                 : strcmp(rest, "cancel") == 0   ? JOB_PATH_CANCEL
                 : strcmp(rest, "callback") == 0 ? JOB_PATH_CALLBACK
+                : strcmp(rest, "children") == 0 ? JOB_PATH_CHILDREN
                                                 : JOB_PATH_NONE;
     return ret->what != JOB_PATH_NONE;
 }
 
 bool job_is_for(const struct job *job, const char *who)
 {
-    return job->kind == JOURNAL_JOB && (!job->tenant || (who && strcmp(job->tenant, who) == 0));
+    return job->kind != JOURNAL_REQUEST && (!job->tenant || (who && strcmp(job->tenant, who) == 0));
 }
 
 static void call_free(struct page_call *c)
@@ -128,6 +130,16 @@ static void answer_callback(struct page_call *c, struct job *job)
         answer_with(c, job, put_callback);
 }
 
+static void answer_children(struct page_call *c, const struct job *job)
+{
+    if (job->kind != JOURNAL_BATCH) {
+        refuse(c, ERR_NOT_FOUND, "This job is no batch");
+        return;
+    }
+    job_children_page(c->jobs, c->x, job->id);
+    call_free(c);
+}
+
 /* ---- waiting ---- */
 
 static void wait_over(struct page_call *c)
@@ -181,6 +193,10 @@ static void take_row(struct journal_read *r, const struct journal_row *row)
 static void answer_copy(struct page_call *c)
 {
     struct job *job = c->copy;
+    if (c->path.what == JOB_PATH_CHILDREN) {
+        answer_children(c, job);
+        return;
+    }
     if (c->path.what != JOB_PATH_CALLBACK) {
         answer_job(c, job);
         return;
@@ -217,6 +233,10 @@ static void on_core(struct message *m)
         refuse(c, ERR_NOT_FOUND, "There is no such job");
         return;
     }
+    if (c->path.what == JOB_PATH_CHILDREN) {
+        answer_children(c, job);
+        return;
+    }
     if (c->path.what == JOB_PATH_CALLBACK) {
         answer_callback(c, job);
         return;
@@ -239,7 +259,10 @@ void jobs_page(void *jobs, enum route_id route, struct exchange *x, struct blob 
 {
     struct job_path path;
     struct error e;
-    (void)body;
+    if (route == ROUTE_BATCH) {
+        job_batch_page(jobs, x, body, who);
+        return;
+    }
     if (!job_path_parse(exchange_path(x), &path)) {
         error_set(&e, ERR_NOT_FOUND, "%s", "");
         exchange_answer(x, reply_error(x, NULL, &e));

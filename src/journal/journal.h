@@ -42,6 +42,7 @@ enum { JOURNAL_ID_MAX = 64, JOURNAL_KEY_MAX = 255 };
 
 enum journal_kind {
     JOURNAL_JOB,    /* accepted: it ends with a result, or a truthful state */
+    JOURNAL_BATCH,  /* a job whose work is to have others accepted; they name it as their parent */
     JOURNAL_REQUEST /* a synchronous one that has gone upstream; its row goes when it ends well */
 };
 

@@ -6,7 +6,7 @@
 
 #include "request/job_wish.h"
 
-static int add_value(struct request *req, const char *name, const json_t *value)
+int intake_value(struct request *req, const char *name, const json_t *value)
 {
     if (!json_is_null(value) && !feature_has_field(req->feature, name) && !job_wish_has_field(name)) {
         request_add_field(req, name, ""); /* whatever it holds: 020 looks at its name only */
@@ -59,7 +59,7 @@ int intake_json(struct request *req, const struct buf *text, int64_t *fields)
         if (r == 0 && ++*fields > most)
             r = error_set(&req->err, code, "The body has more than %" PRId64 " fields", most);
         if (r == 0)
-            r = add_value(req, name, value);
+            r = intake_value(req, name, value);
     }
     json_decref(doc);
     return r;

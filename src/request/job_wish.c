@@ -84,6 +84,12 @@ bool job_wish_has_field(const char *name)
     return strcmp(name, "callback_url") == 0 || strcmp(name, "async") == 0;
 }
 
+bool job_callback_ok(const char *url)
+{
+    bool http = url && (strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0);
+    return http && strlen(url) <= CALLBACK_URL_MAX;
+}
+
 static int take_field(struct request *req, const struct field *f)
 {
     if (strcmp(f->name, "async") == 0) {
@@ -92,8 +98,7 @@ static int take_field(struct request *req, const struct field *f)
     }
     if (!*f->value)
         return 0;
-    bool http = strncasecmp(f->value, "http://", 7) == 0 || strncasecmp(f->value, "https://", 8) == 0;
-    if (!http || strlen(f->value) > CALLBACK_URL_MAX)
+    if (!job_callback_ok(f->value))
         return error_set_field(&req->err, req->feature->refusal, f->name,
                                "Expected is an http or https address of at most %d characters",
                                CALLBACK_URL_MAX);

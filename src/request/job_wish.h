@@ -12,6 +12,7 @@ int job_wish_read(struct request *req, const struct exchange *x) MUST_CHECK;
 /* The fields that are about the job leave the list of fields. Fills req->err likewise. */
 int job_wish_take(struct request *req) MUST_CHECK;
 bool job_wish_has_field(const char *name);
+bool job_callback_ok(const char *url); /* an http or https address; NULL: not */
 bool job_wanted(const struct request *req);
 
 /* The two preferences of a Prefer header, of all its lines. wait_s stays as it was if there is none. */

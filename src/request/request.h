@@ -112,6 +112,7 @@ struct request {
         bool async;           /* it does not wait for the answer */
         int64_t wait_s;       /* or only so long; -1: it does not say */
         const char *key;      /* Idempotency-Key; NULL: none */
+        const char *parent;   /* the batch that it belongs to; NULL: none */
         const char *callback; /* where the end of its job is to be told; NULL: nowhere */
     } ask;
     struct job *job;        /* whose work it is; NULL: it is none's */

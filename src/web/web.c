@@ -281,6 +281,7 @@ void web_answer(struct web *w, enum route_id route, struct exchange *x, const st
     case ROUTE_HOOK_REPLICATE:
     case ROUTE_JOB_GET:
     case ROUTE_JOB_POST:
+    case ROUTE_BATCH:
     case ROUTE_V1_PREDICTIONS:
     case ROUTE_V1_PREDICTION:
     case ROUTE_V1_MODELS:
@@ -300,6 +301,7 @@ size_t web_body_max(const struct web *w, enum route_id route)
     case ROUTE_HOOK_REPLICATE:
         return WEB_HOOK_MAX;
     case ROUTE_PRESIGN:
+    case ROUTE_BATCH:
         return (size_t)w->opt->json_limit;
     case ROUTE_MANIFEST:
     case ROUTE_STATUS:
@@ -356,6 +358,7 @@ void web_answer_body(struct web *w, enum route_id route, struct exchange *x, str
         break;
     case ROUTE_JOB_GET:
     case ROUTE_JOB_POST:
+    case ROUTE_BATCH:
         answer_jobs(w, route, x, body, caller->who);
         break;
     case ROUTE_MANIFEST:

@@ -1,0 +1,376 @@
+/* Happy path: what the journal knows of its children is read; then each item that has no child becomes a
+ * request that is to be a job (025), some at a time; each child that is over is counted, and the last one
+ * ends the batch. Failure modes: an item that is refused is counted as failed, with why; no room for more
+ * jobs: it is tried again a second later; the batch is cancelled: so are its children, and what was not
+ * submitted never is. Invariants: an item is new, being submitted, open (its child is a job), or over; `left`
+ * counts those that are not over. */
+#include "jobs/batch.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/json_out.h"
+#include "base/mem.h"
+#include "metrics/metrics.h"
+#include "request/intake.h"
+#include "request/stage.h"
+
+enum { BATCH_SUBMITS = 8, AGAIN_MS = 1000 };
+
+enum item_state { ITEM_NEW, ITEM_SUBMITTED, ITEM_OPEN, ITEM_COMPLETED, ITEM_FAILED, ITEM_CANCELED };
+
+struct item {
+    enum item_state state;
+    enum err refused; /* why it never became a job; NONE: it did */
+    struct batch *batch;
+};
+
+struct batch {
+    struct job *job;
+    json_t *items, *fields; /* of the request */
+    struct item *item;
+    unsigned count, next, submitting, left;
+    bool loading;
+    struct journal_read read;
+    struct timer again, over;
+};
+
+static const char *child_key(const struct batch *b, unsigned i, struct arena *a)
+{
+    return arena_printf(a, "batch:%s:%u", b->job->id, i);
+}
+
+/* Which item a child is; -1: of none. */
+static int64_t item_of_key(const struct batch *b, const char *key)
+{
+    char prefix[64];
+    int n = snprintf(prefix, sizeof(prefix), "batch:%s:", b->job->id);
+    if (!key || strncmp(key, prefix, (size_t)n) != 0)
+        return -1;
+    unsigned long i = strtoul(key + n, NULL, 10);
+    return i < b->count ? (int64_t)i : -1;
+}
+
+/* ---- counting ---- */
+
+static unsigned counted(const struct batch *b, enum item_state state)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < b->count; i++)
+        n += b->item[i].state == state;
+    return n;
+}
+
+static void submit_some(struct batch *b);
+
+/* Its job may be freed with its end. */
+static void end_it(struct timer *t)
+{
+    struct batch *b = CONTAINER_OF(t, struct batch, over);
+    struct job *job = b->job;
+    if (b->left > 0 || b->submitting > 0 || b->loading || job_is_over(job))
+        return;
+    timer_disarm(job->jobs->svc->loop, &b->again);
+    job->done = job->total = b->count;
+    if (job->canceling)
+        error_set(&job->outcome.err, ERR_CANCELED, "%s", "");
+    job_end(job, job->canceling ? JOURNAL_CANCELED : JOURNAL_COMPLETED);
+}
+
+/* Not at once: whoever has counted the last item goes on with the batch. */
+static void check_over(struct batch *b)
+{
+    struct loop *loop = b->job->jobs->svc->loop;
+    if (b->left == 0 && b->over.slot == 0)
+        timer_arm(loop, &b->over, loop_now_ns(loop), end_it);
+}
+
+static void item_over(struct batch *b, unsigned i, enum item_state state)
+{
+    if (b->item[i].state >= ITEM_COMPLETED)
+        return;
+    b->item[i].state = state;
+    b->left--;
+    b->job->done = b->count - b->left;
+    if (b->left > 0 && !b->loading && !job_is_over(b->job))
+        job_events_add(b->job, "progress");
+}
+
+static enum item_state state_of(enum journal_state state)
+{
+    return state == JOURNAL_COMPLETED  ? ITEM_COMPLETED
+           : state == JOURNAL_CANCELED ? ITEM_CANCELED
+           : state == JOURNAL_FAILED   ? ITEM_FAILED
+                                       : ITEM_OPEN;
+}
+
+void job_batch_child_over(const struct job *child)
+{
+    struct job *parent = job_find(child->jobs, child->parent);
+    if (!parent || !parent->batch || job_is_over(parent))
+        return;
+    struct batch *b = parent->batch;
+    int64_t i = item_of_key(b, child->key);
+    if (i < 0)
+        return;
+    parent->outcome.cost_nano += child->outcome.cost_nano;
+    parent->outcome.billed |= child->outcome.billed;
+    item_over(b, (unsigned)i, state_of(child->state));
+    check_over(b);
+}
+
+/* ---- submitting ---- */
+
+static void again(struct timer *t)
+{
+    submit_some(CONTAINER_OF(t, struct batch, again));
+}
+
+static void try_later(struct batch *b)
+{
+    struct loop *loop = b->job->jobs->svc->loop;
+    if (b->again.slot == 0)
+        timer_arm(loop, &b->again, loop_now_ns(loop) + AGAIN_MS * NS_PER_MS, again);
+}
+
+static bool passes(enum err code)
+{
+    return code == ERR_QUEUE_FULL || code == ERR_DATABASE || code == ERR_OVERLOADED ||
+           code == ERR_STORAGE_FULL;
+}
+
+static void nothing_to_do(struct request *req)
+{
+}
+
+/* The child's job is in memory: it was accepted just now, or before. */
+static void took(struct batch *b, unsigned i, const struct job *child)
+{
+    if (b->item[i].state >= ITEM_COMPLETED)
+        return; /* it was over before its acceptance was told */
+    b->item[i].state = ITEM_OPEN;
+    if (job_is_over(child))
+        item_over(b, i, state_of(child->state));
+    else if (b->job->canceling)
+        job_cancel((struct job *)(uintptr_t)child);
+}
+
+static void answered(struct request *req)
+{
+    struct item *item = req->client_state;
+    struct batch *b = item->batch;
+    unsigned i = (unsigned)(item - b->item);
+    const struct job_ticket *t = req->accept.ticket;
+    b->submitting--;
+    if (t && t->op.result == 0) {
+        took(b, i, t->job);
+    } else if (passes(req->err.code) && !b->job->canceling) {
+        item->state = ITEM_NEW;
+        b->next = MIN(b->next, i);
+        try_later(b);
+        return;
+    } else {
+        item->refused = req->err.code;
+        item_over(b, i, b->job->canceling ? ITEM_CANCELED : ITEM_FAILED);
+    }
+    submit_some(b);
+    check_over(b);
+}
+
+static const char *base_url(struct request *req)
+{
+    const struct item *item = req->client_state;
+    return item->batch->job->base_url;
+}
+
+static const struct client_ops submit_client = {
+    .suspend = nothing_to_do, .watch = nothing_to_do, .answer = answered, .base_url = base_url};
+
+/* What an item says goes over what all say. */
+static void add_fields(struct request *req, const json_t *fields, const json_t *over)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)fields, name, value)
+    {
+        if (over && json_object_get(over, name))
+            continue;
+        if (intake_value(req, name, value) < 0)
+            return;
+    }
+}
+
+static void submit(struct batch *b, unsigned i)
+{
+    const struct job *job = b->job;
+    struct services *svc = job->jobs->svc;
+    struct request *req =
+        request_new(svc, job->feature, job->request_id, &submit_client, &b->item[i], loop_now_ns(svc->loop));
+    const json_t *item = json_array_get(b->items, i);
+    b->item[i].state = ITEM_SUBMITTED;
+    b->submitting++;
+    metrics_arrived(svc->metrics, job->feature);
+    req->tenant = job->tenant ? arena_strdup(&req->arena, job->tenant) : NULL;
+    req->priority = (unsigned)job->priority;
+    req->ask.async = true;
+    req->ask.key = child_key(b, i, &req->arena);
+    req->ask.parent = arena_strdup(&req->arena, job->id);
+    req->receive.known = true;
+    add_fields(req, b->fields, item);
+    if (req->err.code == ERR_NONE)
+        add_fields(req, item, NULL);
+    int r = req->err.code == ERR_NONE ? take_digests(req) : 0;
+    if (r == 0 && req->err.code == ERR_NONE)
+        r = take_addresses(req);
+    (void)r; /* 010 fails with what err says */
+    req->receive.complete = true;
+    request_start(req); /* may be over already when this returns */
+}
+
+static void submit_some(struct batch *b)
+{
+    struct jobs *j = b->job->jobs;
+    while (!b->job->canceling && !j->stopped && b->submitting < BATCH_SUBMITS && b->next < b->count) {
+        unsigned i = b->next++;
+        if (b->again.slot != 0) {
+            b->next = i; /* there is no room now */
+            return;
+        }
+        if (b->item[i].state == ITEM_NEW)
+            submit(b, i);
+    }
+}
+
+/* ---- beginning ---- */
+
+static void child_row(struct journal_read *r, const struct journal_row *row)
+{
+    struct batch *b = CONTAINER_OF(r, struct batch, read);
+    int64_t i = item_of_key(b, row->idempotency_key);
+    const struct job *child = job_find(b->job->jobs, row->id);
+    if (i < 0)
+        return;
+    enum item_state state = state_of(child ? child->state : row->state);
+    if (state == ITEM_OPEN)
+        b->item[i].state = ITEM_OPEN;
+    else
+        item_over(b, (unsigned)i, state);
+}
+
+static void read_over(struct op *op)
+{
+    struct batch *b = CONTAINER_OF(op, struct batch, read.op);
+    b->loading = false;
+    if (op->result == -ERR_DATABASE && !b->job->jobs->stopped) {
+        job_batch_begin(b->job); /* what it has is not known: nothing is submitted before that */
+        return;
+    }
+    submit_some(b);
+    check_over(b);
+}
+
+static struct batch *batch_new(struct job *job)
+{
+    struct batch *b = NEW(struct batch);
+    json_t *doc = json_loads(job->request, 0, NULL);
+    b->job = job;
+    b->items = json_incref(json_object_get(doc, "items"));
+    b->fields = json_incref(json_object_get(doc, "fields"));
+    b->count = b->left = (unsigned)json_array_size(b->items);
+    b->item = mem_zalloc(MAX(b->count, 1u) * sizeof(*b->item));
+    for (unsigned i = 0; i < b->count; i++)
+        b->item[i].batch = b;
+    json_decref(doc);
+    return b;
+}
+
+void job_batch_begin(struct job *job)
+{
+    if (!job->batch) {
+        job->batch = batch_new(job);
+        job->begun = true;
+        job->state = JOURNAL_RUNNING;
+        job->started_ms = (int64_t)clock_wall_ms();
+        job->total = job->batch->count;
+        job_events_add(job, "started");
+    }
+    struct batch *b = job->batch;
+    b->loading = true;
+    memcpy(b->read.id, job->id, sizeof(job->id));
+    b->read.row = child_row;
+    journal_children(job->jobs->svc->journal, &b->read, read_over);
+}
+
+void job_batch_cancel(struct job *job)
+{
+    struct batch *b = job->batch;
+    struct jobs *j = job->jobs;
+    for (unsigned i = 0; i < b->count; i++)
+        if (b->item[i].state == ITEM_NEW)
+            item_over(b, i, ITEM_CANCELED);
+    for (size_t k = 0; k < JOB_BUCKETS; k++)
+        LIST_FOREACH_SAFE (node, &j->bucket[k]) {
+            struct job *child = CONTAINER_OF(node, struct job, in_bucket);
+            if (child->parent && strcmp(child->parent, job->id) == 0)
+                job_cancel(child);
+        }
+    check_over(b);
+}
+
+void job_batch_free(struct job *job)
+{
+    struct batch *b = job->batch;
+    if (!b)
+        return;
+    timer_disarm(job->jobs->svc->loop, &b->again);
+    timer_disarm(job->jobs->svc->loop, &b->over);
+    json_decref(b->items);
+    json_decref(b->fields);
+    free(b->item);
+    free(b);
+    job->batch = NULL;
+}
+
+/* ---- telling ---- */
+
+static void put_counts(struct buf *out, const struct batch *b)
+{
+    json_out_int(out, "total", b->count);
+    json_out_int(out, "completed", counted(b, ITEM_COMPLETED));
+    json_out_int(out, "failed", counted(b, ITEM_FAILED));
+    json_out_int(out, "canceled", counted(b, ITEM_CANCELED));
+    json_out_key(out, "refused");
+    json_out_begin(out, '[');
+    for (unsigned i = 0; i < b->count; i++) {
+        if (b->item[i].refused == ERR_NONE)
+            continue;
+        json_out_begin(out, '{');
+        json_out_int(out, "index", i);
+        json_out_text(out, "code", err_row(b->item[i].refused)->code);
+        json_out_text(out, "message", err_row(b->item[i].refused)->message);
+        json_out_end(out, '}');
+    }
+    json_out_end(out, ']');
+}
+
+void job_batch_counts_json(const struct job *job, struct buf *ret)
+{
+    json_out_begin(ret, '{');
+    put_counts(ret, job->batch);
+    json_out_end(ret, '}');
+}
+
+void job_batch_put(struct buf *out, const struct job *job)
+{
+    json_out_key(out, "batch");
+    if (!job->batch) { /* over, and read from the journal */
+        buf_puts(out, job->outcome.meta ? job->outcome.meta : "{}");
+        return;
+    }
+    job_batch_counts_json(job, out);
+}

@@ -1,0 +1,24 @@
+/* batch.h: one feature for many pictures: a job of its own whose work is to have other jobs accepted, and
+ * which is over when all of them are.
+ *
+ * A child is a job like any other, with the batch as its parent and an Idempotency-Key made of the batch and
+ * its place in it; so after a restart the rest is submitted again, and nothing twice. At most BATCH_SUBMITS
+ * children are being accepted at once; how many are worked on is for JOBS_ACTIVE_MAX and the class limits.
+ * Core thread, but for the page. */
+#pragma once
+
+#include "jobs/job.h"
+
+struct batch;
+
+/* POST /api/batch {"feature","items":[{…}],"fields"?,"callback_url"?}: answers x from the core. A front
+ * thread; the exchange is complete. */
+void job_batch_page(struct jobs *j, struct exchange *x, struct blob *body, const char *who);
+
+/* For a job of the kind JOURNAL_BATCH: */
+void job_batch_begin(struct job *job); /* submits what is not there yet */
+void job_batch_cancel(struct job *job);
+void job_batch_free(struct job *job);                     /* accepts one without */
+void job_batch_put(struct buf *b, const struct job *job); /* "batch":{…} in an object that is open */
+void job_batch_counts_json(const struct job *job, struct buf *ret);
+void job_batch_child_over(const struct job *child); /* one with a parent */

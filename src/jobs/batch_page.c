@@ -1,0 +1,188 @@
+/* POST /api/batch. Happy path: the body is read and checked on the front thread; the core writes the job's
+ * row, and answers 202 when it is there. Failure modes: a body that says nothing useful: 400; a key that was
+ * used: the batch that it names, or 422. Invariants: a call is answered exactly once, and freed then. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/json_out.h"
+#include "base/mem.h"
+#include "jobs/batch.h"
+#include "jobs/pages.h"
+#include "request/job_wish.h"
+#include "web/links.h"
+
+enum { ROW_SLACK = 4096, ANSWER_MAX = 1 << 20 };
+
+struct batch_call {
+    struct jobs *jobs;
+    struct exchange *x;
+    struct job *job; /* ours until it is accepted */
+    struct message mail;
+    struct buf text;
+    struct journal_row row;
+    struct journal_write write;
+};
+
+static const struct feature *feature_named(const char *name)
+{
+    for (unsigned i = 0; name && i < FEATURE_COUNT; i++) {
+        const struct feature *f = &features[i];
+        bool named = strcmp(f->name, name) == 0 || strcmp(f->route, name) == 0 ||
+                     (*f->command && strcmp(f->command, name) == 0);
+        if (*f->route && named)
+            return f;
+    }
+    return NULL;
+}
+
+static int check_items(const json_t *items, int64_t most, struct error *e)
+{
+    size_t count = json_array_size(items);
+    if (count == 0 || count > (size_t)most)
+        return error_set_field(e, ERR_VALIDATION, "items",
+                               "Expected is a list of 1 to %" PRId64 " objects, one for each picture", most);
+    for (size_t i = 0; i < count; i++)
+        if (!json_is_object(json_array_get(items, i)))
+            return error_set_field(e, ERR_VALIDATION, "items", "Item %zu is no object", i);
+    return 0;
+}
+
+static int check(const struct jobs *j, const json_t *doc, const struct feature **ret, struct error *e)
+{
+    const json_t *fields = json_object_get(doc, "fields"), *callback = json_object_get(doc, "callback_url");
+    if (!json_is_object(doc))
+        return error_set(e, ERR_VALIDATION, "The body is not a JSON object");
+    *ret = feature_named(json_string_value(json_object_get(doc, "feature")));
+    if (!*ret)
+        return error_set_field(e, ERR_VALIDATION, "feature",
+                               "Expected is a feature by its address or its name in /metrics");
+    if (fields && !json_is_object(fields))
+        return error_set_field(e, ERR_VALIDATION, "fields", "Expected is an object of fields for all items");
+    if (callback && !job_callback_ok(json_string_value(callback)))
+        return error_set_field(e, ERR_VALIDATION, "callback_url", "Expected is an http or https address");
+    return check_items(json_object_get(doc, "items"), j->svc->opt->batch_max, e);
+}
+
+static struct job *make_job(struct jobs *j, const struct exchange *x, const json_t *doc,
+                            const struct feature *f, const char *who)
+{
+    BUF_ON_EXIT struct buf base;
+    buf_init(&base, LINK_MAX);
+    link_base(x, j->svc->opt, &base);
+    struct job *job = job_new(j, f);
+    json_t *request = json_pack("{s:O,s:O*}", "items", json_object_get(doc, "items"), "fields",
+                                json_object_get(doc, "fields"));
+    const char *callback = json_string_value(json_object_get(doc, "callback_url"));
+    const char *key = exchange_header(x, "Idempotency-Key");
+    uuid_make(job->id);
+    job->kind = JOURNAL_BATCH;
+    job->tenant = who ? mem_strdup(who) : NULL;
+    job->request_id = mem_strdup(exchange_request_id(x));
+    job->base_url = mem_strdup(buf_text(&base));
+    job->callback = callback ? mem_strdup(callback) : NULL;
+    job->key = key ? mem_strdup(key) : NULL;
+    job->request = json_dumps(request, JSON_COMPACT | JSON_SORT_KEYS);
+    job->created_ms = (int64_t)clock_wall_ms();
+    json_decref(request);
+    CHECK(job->request);
+    FREE_ON_EXIT char *all = mem_printf("%s\n%s", f->name, job->request);
+    digest_of(all, strlen(all), job->fingerprint);
+    return job;
+}
+
+/* ---- the core ---- */
+
+static void answer(struct batch_call *c, struct reply *r)
+{
+    exchange_answer_suspended(c->x, r);
+    buf_release(&c->text);
+    if (c->job)
+        job_free(c->job);
+    free(c);
+}
+
+static void refuse(struct batch_call *c, enum err code, const char *why)
+{
+    struct error e;
+    error_set(&e, code, "%s", why);
+    answer(c, reply_error(c->x, NULL, &e));
+}
+
+static void accepted(struct batch_call *c, const struct job *job)
+{
+    BUF_ON_EXIT struct buf text;
+    buf_init(&text, ANSWER_MAX);
+    json_out_begin(&text, '{');
+    json_out_text(&text, "request_id", exchange_request_id(c->x));
+    json_out_text(&text, "status", job_state_name(job));
+    json_out_key(&text, "data");
+    job_put(&text, job, job->base_url);
+    json_out_end(&text, '}');
+    struct reply *r = reply_new(202);
+    BLOB_ON_EXIT struct blob *body = buf_take_blob(&text);
+    reply_body(r, body, "application/json; charset=utf-8");
+    reply_header(r, "Cache-Control", "no-store");
+    reply_header(r, "Location", "%s/api/jobs/%s", job->base_url, job->id);
+    answer(c, r);
+}
+
+static void written(struct op *op)
+{
+    struct batch_call *c = CONTAINER_OF(op, struct batch_call, write.op);
+    if (op->result == -ERR_IDEMPOTENCY_CONFLICT) {
+        const struct job *other = job_find(c->jobs, c->write.other_id);
+        bool same = memcmp(c->write.other_fingerprint, c->job->fingerprint, DIGEST_BYTES) == 0;
+        if (!same)
+            refuse(c, ERR_IDEMPOTENCY_MISMATCH, "");
+        else if (other)
+            accepted(c, other);
+        else
+            refuse(c, ERR_IDEMPOTENCY_CONFLICT, "The batch with this key is over: ask for it by its id");
+        return;
+    }
+    if (op->result < 0) {
+        refuse(c, ERR_DATABASE, "The batch cannot be written down, so it is not taken");
+        return;
+    }
+    struct job *job = TAKE(c->job);
+    job_enter(job);
+    job_begin(job);
+    accepted(c, job);
+}
+
+static void on_core(struct message *m)
+{
+    struct batch_call *c = CONTAINER_OF(m, struct batch_call, mail);
+    if (c->jobs->stopped) {
+        refuse(c, ERR_DRAINING, "");
+        return;
+    }
+    buf_init(&c->text, strlen(c->job->request) + ROW_SLACK);
+    job_to_row(c->job, &c->text, &c->row);
+    journal_insert(c->jobs->svc->journal, &c->write, &c->row, written);
+}
+
+/* ---- the front ---- */
+
+void job_batch_page(struct jobs *j, struct exchange *x, struct blob *body, const char *who)
+{
+    struct error e;
+    const struct feature *f = NULL;
+    json_t *doc = json_loadb((const char *)body->data, body->size, JSON_REJECT_DUPLICATES, NULL);
+    if (check(j, doc, &f, &e) < 0) {
+        json_decref(doc);
+        exchange_answer(x, reply_error(x, NULL, &e));
+        return;
+    }
+    struct batch_call *c = NEW(struct batch_call);
+    c->jobs = j;
+    c->x = x;
+    c->job = make_job(j, x, doc, f, who);
+    json_decref(doc);
+    exchange_suspend(x);
+    loop_post(j->svc->loop, &c->mail, on_core);
+}
