@@ -81,14 +81,19 @@ static void end_visit(struct conn *c)
     guest->over(guest);
 }
 
+static void cut_guest(struct conn *c)
+{
+    if (!c->guest || !c->guest->cut)
+        return;
+    shutdown(c->fd, SHUT_RDWR); /* it may wait for the socket, not for its guest */
+    c->guest->cut(c->guest);
+}
+
 void conn_cut_guests(struct front *f)
 {
     pthread_mutex_lock(&f->lock);
-    LIST_FOREACH (node, &f->conns) {
-        struct conn_guest *guest = CONTAINER_OF(node, struct conn, link)->guest;
-        if (guest && guest->cut)
-            guest->cut(guest);
-    }
+    LIST_FOREACH (node, &f->conns)
+        cut_guest(CONTAINER_OF(node, struct conn, link));
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -270,8 +275,7 @@ void conn_sweep(struct front *f)
         if (!gone && owed_words(c, v.phase) && said++ < WORDS_MAX)
             say_timeout(c);
         shutdown(c->fd, SHUT_RDWR);
-        if (c->guest && c->guest->cut)
-            c->guest->cut(c->guest);
+        cut_guest(c);
     }
     pthread_mutex_unlock(&f->lock);
 }

@@ -164,6 +164,7 @@ static struct reply_about about(const struct exchange *x)
 {
     return (struct reply_about){.conn = x->conn,
                                 .mhd = x->mhd,
+                                .http11 = x->http11,
                                 .request_id = x->id,
                                 .cors_origins = x->http->opt->cors_origins,
                                 .origin = x->origin,

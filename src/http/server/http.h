@@ -146,6 +146,9 @@ unsigned http_connections_max(const struct http *h); /* computed from RLIMIT_NOF
 unsigned http_connections(const struct http *h);     /* open now */
 unsigned http_answering(const struct http *h);       /* with the handler, or a reply on its way out */
 void http_drain(struct http *h); /* from now on replies say Connection: close; accepting goes on */
+/* Ends all streams (stream.h) in the middle, and those to come at once. Their makers hear of it soon, and so
+ * can still do what they do then: after http_stop it may be too late for a message to the core. */
+void http_cut_streams(struct http *h);
 /* Stops accepting, closes every connection, joins the threads. Streams are cut. Every suspended exchange must
  * have been answered before, and every WebSocket closed (websockets_cut). */
 void http_stop(struct http *h);

@@ -42,6 +42,7 @@ struct reply {
 struct reply_about {
     struct conn *conn; /* for a source: whose it is. NULL where there is none */
     struct MHD_Connection *mhd;
+    bool http11;
     const char *request_id;
     const char *cors_origins; /* the option */
     const char *origin;       /* the request's; NULL: none */

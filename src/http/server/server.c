@@ -241,11 +241,16 @@ void http_drain(struct http *h)
     atomic_store(&h->draining, true);
 }
 
+void http_cut_streams(struct http *h)
+{
+    atomic_store(&h->stopping, true);
+    for (unsigned i = 0; i < h->front_count; i++)
+        conn_cut_guests(&h->fronts[i]);
+}
+
 void http_stop(struct http *h)
 {
     acceptor_stop(h->acceptor);
-    atomic_store(&h->stopping, true);
-    for (unsigned i = 0; i < h->front_count; i++)
-        conn_cut_guests(&h->fronts[i]); /* libmicrohttpd cannot stop while one is suspended */
+    http_cut_streams(h); /* libmicrohttpd cannot stop while one is suspended */
     http_free(h);
 }

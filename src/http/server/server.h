@@ -14,7 +14,7 @@ struct http {
     unsigned front_count;
     unsigned connections_max;
     atomic_bool draining;
-    atomic_bool stopping; /* streams do not wait any more */
+    atomic_bool stopping; /* streams are cut */
     size_t by_fd_count;
     struct conn *_Atomic *by_fd; /* who has which socket: libmicrohttpd names new connections by theirs */
     struct acceptor *acceptor;

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -38,6 +39,7 @@ struct stream {
     atomic_uint refs;
     struct conn *conn; /* front thread, once the reply goes out */
     struct MHD_Connection *mhd;
+    bool chunked; /* else the connection's end is the stream's */
     pthread_mutex_t lock;
     struct piece *first, **end;
     size_t offset;  /* in the first: before it all has been handed over */
@@ -164,10 +166,19 @@ static size_t hand_over(struct stream *s, char *to, size_t room)
     return n;
 }
 
-static ssize_t wait_for_more(struct stream *s)
+/* libmicrohttpd must find out by writing that it is over: when it is told so, it forgets to close the socket
+ * until no other connection is older. */
+static ssize_t break_off(struct stream *s, int how, char *to)
+{
+    shutdown(s->conn->fd, how);
+    *to = '\n'; /* goes nowhere */
+    return 1;
+}
+
+static ssize_t wait_for_more(struct stream *s, char *to)
 {
     if (!conn_enter(s->conn, CONN_STREAM))
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+        return break_off(s, SHUT_RDWR, to);
     s->suspended = true;
     MHD_suspend_connection(s->mhd);
     return 0;
@@ -177,16 +188,18 @@ static ssize_t next_bytes(struct stream *s, char *to, size_t room)
 {
     struct conn *c = s->conn;
     if (s->cut || atomic_load(&c->front->http->stopping))
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+        return break_off(s, SHUT_RDWR, to);
     size_t n = hand_over(s, to, room);
     if (n == 0 && !s->ended)
-        return wait_for_more(s);
+        return wait_for_more(s, to);
     uint64_t limit_ms = s->config.stall_ms ? s->config.stall_ms : conn_reply_limit_ms(n, c->front->http->opt);
     atomic_store_explicit(&c->reply_ms, limit_ms, memory_order_relaxed);
     c->streamed += n;
     if (!conn_enter(c, CONN_REPLY))
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+        return break_off(s, SHUT_RDWR, to);
+    if (n > 0)
+        return (ssize_t)n;
+    return s->chunked ? MHD_CONTENT_READER_END_OF_STREAM : break_off(s, SHUT_WR, to);
 }
 
 static ssize_t read_pieces(void *ctx, uint64_t position, char *to, size_t room)
@@ -239,6 +252,7 @@ static struct MHD_Response *make_response(void *ctx, const struct reply_about *a
     }
     s->conn = about->conn;
     s->mhd = about->mhd;
+    s->chunked = about->http11;
     s->guest = (struct conn_guest){.cut = on_cut, .over = on_over};
     conn_invite(s->conn, &s->guest);
     return m;

@@ -13,7 +13,7 @@
  * stream with a reason (a last piece always fits). A reader that does not take a piece of at most some 20 kB
  * within stall_ms is dropped; one that takes it is never cut. A stream that is silent is kept alive by its
  * maker's pings; that its reader has left is noticed within about a second, without any. When the server
- * drains the streams are ended by their makers; http_stop cuts them. */
+ * drains the streams are ended by their makers; http_cut_streams and http_stop cut them. */
 #pragma once
 
 #include <stddef.h>
