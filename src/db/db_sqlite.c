@@ -5,6 +5,7 @@
  * start, as far as a second of looking finds it. Invariant: statements are kept prepared by their text, which
  * is why it must not change; none is kept in the middle of a result. */
 #include <errno.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,10 +214,35 @@ static bool note_finding(void *ctx, const struct db_value *columns, unsigned cou
     return false;
 }
 
+/* What has been looked at by another connection of ours, at the start, and not been touched since. */
+static struct {
+    pthread_mutex_t mutex;
+    struct stat file;
+} looked = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static bool is_looked_at(const struct stat *now)
+{
+    const struct stat *then = &looked.file;
+    pthread_mutex_lock(&looked.mutex);
+    bool same = now->st_dev == then->st_dev && now->st_ino == then->st_ino && now->st_size == then->st_size &&
+                now->st_mtim.tv_sec == then->st_mtim.tv_sec && now->st_mtim.tv_nsec == then->st_mtim.tv_nsec;
+    pthread_mutex_unlock(&looked.mutex);
+    return same;
+}
+
+static void note_looked_at(const struct stat *file)
+{
+    pthread_mutex_lock(&looked.mutex);
+    looked.file = *file;
+    pthread_mutex_unlock(&looked.mutex);
+}
+
 /* Damage shows up sooner or later; better now, while an operator is there. A large file is not read whole. */
-static int examine(struct db *db, struct error *e)
+static int examine(struct db *db, const struct stat *file, struct error *e)
 {
     struct sqlite *s = db->state;
+    if (is_looked_at(file))
+        return 0;
     char finding[64] = "ok";
     struct error ignored;
     s->look_until_ns = clock_mono_ns() + LOOK_MS * NS_PER_MS;
@@ -230,7 +256,10 @@ static int examine(struct db *db, struct error *e)
                                "%.120s is damaged: stop limner and run `limner repair`, or move it away, and "
                                "all it knew begins anew",
                                db->path);
-    return r < 0 && ignored.code != ERR_DATABASE ? (int)r : 0;
+    if (r < 0 && ignored.code != ERR_DATABASE)
+        return (int)r;
+    note_looked_at(file);
+    return 0;
 }
 
 /* SQLite's own handler sleeps for up to 100 ms at a time; our two writers hold the lock for a few. */
@@ -268,7 +297,7 @@ static int set_up(struct db *db, struct error *e)
         return error_set(e, ERR_DATABASE, "%.120s: %s", db->path, strerror(errno));
     s->device = file.st_dev;
     s->file = file.st_ino;
-    return examine(db, e);
+    return examine(db, &file, e);
 }
 
 static int connect(struct db *db, struct error *e)

@@ -47,6 +47,8 @@ enum column {
 /* What the column `open` says of a row: there is something left to do for it. */
 _Static_assert((int)JOURNAL_COMPLETED == 2, "the states below 2 are open");
 
+enum { OWNER_KEPT_MS = 86400 * 1000 }; /* one who is silent, and of whom nothing is open */
+
 /* The clock of the database: those of gateways differ. */
 #define NOW_MS        "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"
 #define NOW_MS_SQLITE "CAST(strftime('%s', 'now') AS BIGINT) * 1000"
@@ -320,7 +322,12 @@ int sql_clear(struct sql *s, int64_t before_ms, struct error *e)
                          "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE open = 0 AND ended_ms < $1 "
                          "ORDER BY ended_ms LIMIT $2)",
                          DB_ARGS(DB_I(before_ms), DB_I(SQL_ROWS)));
-    if (n < 0)
-        return (int)n;
-    return n == SQL_ROWS;
+    bool more = n == SQL_ROWS;
+    if (n >= 0 && s->several)
+        n = db_write(s->db, e,
+                     "DELETE FROM job_owner WHERE beat_ms < " NOW_MS
+                     " - $1 AND owner NOT IN (SELECT owner FROM "
+                     "job WHERE open = 1)",
+                     DB_ARGS(DB_I(OWNER_KEPT_MS)));
+    return n < 0 ? (int)n : more;
 }

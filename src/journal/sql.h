@@ -43,5 +43,6 @@ int sql_adopt(struct sql *s, struct error *e) MUST_CHECK;
 int sql_beat(struct sql *s, struct error *e) MUST_CHECK;
 /* Takes over open rows of owners who are silent for owner_s, under a mark. How many, or an error. */
 int64_t sql_take_over(struct sql *s, unsigned owner_s, int64_t mark, struct error *e) MUST_CHECK;
-/* Removes rows that were over at before_ms, some at a time. 1: there may be more. */
+/* Removes rows that were over at before_ms, some at a time, and owners who have been gone for long. 1: there
+ * may be more. */
 int sql_clear(struct sql *s, int64_t before_ms, struct error *e) MUST_CHECK;

@@ -112,10 +112,8 @@ static int clear(struct journal *j)
 
 static int do_chores(struct journal *j)
 {
-    int r = j->chores & CHORE_BEAT ? sql_beat(&j->sql, &j->error) : 0;
-    if (r == 0)
-        j->done |= j->chores & CHORE_BEAT;
-    if (r == 0 && j->chores & CHORE_OPEN && (r = read_open(j)) == 0)
+    int r = 0;
+    if (j->chores & CHORE_OPEN && (r = read_open(j)) == 0)
         j->done |= CHORE_OPEN;
     if (r == 0 && j->chores & CHORE_TAKE && (r = take_over(j)) == 0)
         j->done |= CHORE_TAKE;
@@ -127,10 +125,16 @@ static int do_chores(struct journal *j)
     return MIN(r, 0);
 }
 
+/* The word that we live comes first: rows of one who has not said it are taken over at once. */
 static int try_group(struct journal *j)
 {
     int r = db_connect(j->sql.db, &j->error);
-    return r == 0 ? write_group(j) : r;
+    if (r == 0 && j->chores & CHORE_BEAT)
+        r = sql_beat(&j->sql, &j->error);
+    if (r < 0)
+        return r;
+    j->done |= j->chores & CHORE_BEAT;
+    return write_group(j);
 }
 
 /* A connection that has been lost is noticed when it is used, and two gateways may lock each other out: at

@@ -14,6 +14,7 @@
 #include "journal_rig.h"
 #include "postgres.h"
 #include "scratch.h"
+#include "small_disk.h"
 
 struct engine {
     const char *name;
@@ -565,6 +566,44 @@ static void test_locked_at_the_start(void **state)
     assert_true(journal_is_up(rig->j));
 }
 
+/* While there is one thread: it mounts. */
+static void test_a_full_disk(void **state)
+{
+    (void)state;
+    char *folder = scratch_new();
+    if (!small_disk_mount(folder, 2 << 20)) {
+        scratch_free(folder);
+        skip();
+    }
+    FREE_ON_EXIT char *filler = mem_printf("%s/filler", folder);
+    FREE_ON_EXIT char *big = mem_zalloc(100001);
+    struct journal_rig *rig = journal_rig_new(NULL, folder);
+    struct journal_copy got;
+    struct journal_row a = job("a"), b = job("b");
+    memset(big, 'x', 100000);
+    assert_int_equal(journal_rig_open(rig), 0);
+    assert_int_equal(journal_rig_insert(rig, &a), 0);
+    int fd = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    while (write(fd, big, 4096) == 4096)
+        ;
+    close(fd);
+    b.request = big;
+    journal_note_run(rig->j, "a", "p1", NULL);
+    assert_int_equal(journal_rig_insert(rig, &b), -ERR_DATABASE);
+    assert_non_null(strstr(rig->told, "no room left"));
+    journal_note_state(rig->j, "a", JOURNAL_COMPLETED, 1, big, NULL);
+    assert_int_equal(unlink(filler), 0);
+    journal_rig_turn_until(rig, &rig->good, 1);
+    assert_int_equal(journal_rig_find(rig, "a", &got), 0);
+    assert_int_equal(got.row.state, JOURNAL_COMPLETED);
+    assert_string_equal(got.row.prediction, "p1");
+    assert_int_equal(journal_rig_find(rig, "b", &got), -ERR_NOT_FOUND);
+    assert_int_equal(journal_rig_insert(rig, &b), 0);
+    journal_rig_close(rig);
+    small_disk_unmount(folder);
+    journal_rig_free(rig);
+}
+
 /* Its one gateway may have got another name. */
 static void test_another_name(void **state)
 {
@@ -614,6 +653,7 @@ static void test_taking_over(void **state)
     assert_int_equal(journal_rig_find(rig, "n00003", &got), 0);
     assert_true(journal_holds(rig->j));
     rig->config.owner_s = 1;
+    journal_rig_sql(rig, "INSERT INTO job_owner VALUES ('gone', 0) ON CONFLICT DO NOTHING");
     struct journal_rig *two = another(rig, "two"), *three = another(rig, "three");
     free(insert_many(two, 2, "t", NULL)); /* of one that lives */
     uint64_t start = clock_mono_ns();
@@ -626,6 +666,7 @@ static void test_taking_over(void **state)
         for (unsigned k = 0; k < three->found_count; k++)
             assert_string_not_equal(two->found[i], three->found[k]);
     assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job WHERE owner = 'one'"), 1);
+    assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job_owner WHERE owner = 'gone'"), 0);
     struct journal_row lost = job("n00004"), mine = job("q");
     assert_int_equal(journal_rig_intent(rig, &lost), -ERR_NOT_FOUND); /* what was ours is not */
     journal_note_state(rig->j, "n00004", JOURNAL_FAILED, 0, NULL, NULL);
@@ -748,6 +789,7 @@ int main(void)
         TEST(test_a_refused_row),
     };
     const struct CMUnitTest sqlite[] = {
+        cmocka_unit_test(test_a_full_disk),
         TEST(test_a_damaged_file),
         TEST(test_locked_at_the_start),
         TEST(test_another_name),
