@@ -123,7 +123,7 @@ static void wait_for(int epoll_fd, uint64_t until_ns)
 
 static void drive(int epoll_fd, uint64_t rate, uint64_t count)
 {
-    uint64_t from = clock_mono_ns(), begun = 0, series = from & 0xffffffff00000000;
+    uint64_t from = clock_mono_ns(), begun = 0, series = from; /* of this run alone */
     while (begun < count) {
         uint64_t due = from + begun * NS_PER_S / rate, now = clock_mono_ns();
         struct conn *c = due <= now ? idle_conn() : NULL;

@@ -118,6 +118,12 @@ bool replicate_json_bounded(const void *data, size_t size)
     return copy != NULL;
 }
 
+struct blob *replicate_json_mended(const void *data, size_t size)
+{
+    char *copy = mended_copy(data, size);
+    return copy ? blob_take(copy, size, free) : NULL;
+}
+
 json_t *replicate_json_read(const void *data, size_t size)
 {
     FREE_ON_EXIT char *copy = mended_copy(data, size);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/blob.h"
 #include "base/macros.h"
 
 enum {
@@ -19,6 +20,9 @@ enum {
 
 /* Is it small enough, by these bounds, to be taken apart? Whether it is JSON is another question. */
 bool replicate_json_bounded(const void *data, size_t size);
+
+/* The text, with what would make it no JSON replaced in its place; NULL: beyond the bounds. */
+struct blob *replicate_json_mended(const void *data, size_t size) MUST_CHECK;
 
 /* Any JSON value, owned by the caller; NULL: not JSON, or beyond the bounds. All numbers come as reals. */
 json_t *replicate_json_read(const void *data, size_t size) MUST_CHECK;

@@ -238,14 +238,13 @@ static struct list *first_of_page(const struct v1_call *c)
 {
     if (!c->id[0])
         return c->v1->records.prev;
-    struct v1_record *last = v1_record_find(c->v1, c->id, c->tenant);
+    struct v1_record *last = v1_record_find(c->v1, c->id);
     return last ? last->by_age.prev : NULL;
 }
 
 static bool is_listed(const struct v1_record *r, const struct v1_call *c)
 {
-    bool theirs = !c->tenant || (r->tenant && strcmp(c->tenant, r->tenant) == 0);
-    return theirs && r->name.id[0];
+    return v1_record_belongs(r, c->tenant) && r->name.id[0];
 }
 
 void v1_answer_list(const struct v1_call *c)

@@ -196,7 +196,8 @@ struct v1_record *v1_record_new(struct v1_run *run, const char *tenant);
 void v1_record_free(struct v1_record *r); /* nobody waits for it */
 void v1_record_name(struct v1_record *r); /* gives it an id, if it has none */
 void v1_record_alias(struct v1_record *r, const char *id);
-struct v1_record *v1_record_find(const struct v1 *v, const char *id, const char *tenant);
+struct v1_record *v1_record_find(const struct v1 *v, const char *id);
+bool v1_record_belongs(const struct v1_record *r, const char *tenant);
 void v1_records_over(struct v1_run *run); /* they may be forgotten from now on */
 /* Forgets the oldest until there is room for one more, and for what is held. false: there is none. */
 bool v1_make_room(struct v1 *v, uint64_t bytes) MUST_CHECK;

@@ -103,12 +103,15 @@ void v1_record_alias(struct v1_record *r, const char *id)
     add_name(v, &r->alias, r);
 }
 
-struct v1_record *v1_record_find(const struct v1 *v, const char *id, const char *tenant)
+struct v1_record *v1_record_find(const struct v1 *v, const char *id)
 {
     const struct v1_name *n = find_name(v, id);
-    if (!n || (tenant && n->record->tenant && strcmp(tenant, n->record->tenant) != 0))
-        return NULL;
-    return n->record;
+    return n ? n->record : NULL;
+}
+
+bool v1_record_belongs(const struct v1_record *r, const char *tenant)
+{
+    return !tenant || (r->tenant && strcmp(tenant, r->tenant) == 0);
 }
 
 /* ---- records ---- */

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "predict/replicate_json.h"
 #include "v1/inside.h"
 
 enum {
@@ -144,7 +145,8 @@ static void told(struct prediction *p, const struct replicate_answer *a, const v
     struct v1_run *run = CONTAINER_OF(p, struct v1_work, p)->run;
     bool first = !run->said;
     blob_unref(run->said);
-    run->said = blob_copy(body, size);
+    run->said = replicate_json_mended(body, size);
+    CHECK(run->said); /* it has been read already */
     run->status = a->status;
     run->ended = a->completed || a->status > REPLICATE_PROCESSING;
     run->ready =

@@ -72,12 +72,12 @@ static bool dispatch(struct v1_call *c)
     case V1_STREAM:
         break;
     }
-    r = v1_record_find(c->v1, c->id, c->tenant);
-    if (r) {
+    r = v1_record_find(c->v1, c->id);
+    if (r && v1_record_belongs(r, c->tenant)) {
         of_record[c->what](c, r);
         return false;
     }
-    if (c->what == V1_STREAM) {
+    if (r || c->what == V1_STREAM) {
         struct error e;
         error_set(&e, ERR_NOT_FOUND, "The requested resource could not be found.");
         v1_answer_error(TAKE(c->x), &e);

@@ -115,6 +115,8 @@ def test_api_keys_divide(bare):
     assert "hit" not in create(gateway, wait=10, headers=two).headers["Cache-Status"]
     assert "hit" in create(gateway, headers=one).headers["Cache-Status"]
     assert shown(gateway, first["id"], headers=one)["id"] == first["id"]
+    problem(call(gateway, "GET", f"/predictions/{first['id']}", headers=two), 404)
+    problem(call(gateway, "POST", f"/predictions/{first['id']}/cancel", headers=two), 404)
     assert len(call(gateway, "GET", "/predictions", headers=one).json()["results"]) == 2
     assert len(call(gateway, "GET", "/predictions", headers=two).json()["results"]) == 1
     problem(create(gateway), 401)
