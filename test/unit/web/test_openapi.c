@@ -72,31 +72,42 @@ static void follow_all(json_t *doc, json_t *at)
         follow_all(doc, json_array_get(at, i));
 }
 
+/* A feature's, or a row's of routes.def; one that ends in * may have several. */
+static bool is_routed(const char *path)
+{
+    for (unsigned i = 0; i < ROUTE_COUNT; i++) {
+        const char *row = routes[i].path;
+        size_t n = strlen(row);
+        if (row[n - 1] == '*' ? strncmp(row, path, n - 1) == 0 : strcmp(row, path) == 0)
+            return !web_is_v1((enum route_id)i); /* those Replicate describes */
+    }
+    return feature_by_route(path) != NULL;
+}
+
 static void test_every_route_is_there(void **state)
 {
     json_t *doc = render("", "", true), *paths = get(doc, "paths", NULL);
-    size_t expected = 0;
-    for (unsigned i = 0; i < ROUTE_COUNT; i++)
-        expected += !web_is_v1((enum route_id)i); /* those Replicate describes */
+    const char *path;
+    json_t *item;
+    json_object_foreach(paths, path, item) assert_true(is_routed(path));
     for (unsigned i = 0; i < FEATURE_COUNT; i++) {
         const struct feature *f = &features[i];
         if (!*f->route)
             continue;
-        expected++;
         json_t *op = get(paths, f->route, "post", NULL);
         assert_string_equal(json_string_value(get(op, "operationId", NULL)), f->name);
         assert_string_equal(json_string_value(get(op, "summary", NULL)), f->about);
         assert_non_null(get(op, "responses", "200", NULL));
     }
-    assert_int_equal(json_object_size(paths), expected);
     for (unsigned i = 0; i < ROUTE_COUNT; i++) {
         const char *method = strcmp(routes[i].method, "POST") == 0 ? "post" : "get";
         if (routes[i].path[strlen(routes[i].path) - 1] == '*' || web_is_v1((enum route_id)i))
             continue;
         json_t *op = get(paths, routes[i].path, method, NULL);
         assert_non_null(get(op, "summary", NULL));
-        assert_int_equal(get(op, "responses", "200", "headers", "RateLimit-Limit", NULL) != NULL,
-                         routes[i].per_minute > 0);
+        bool answers = i != ROUTE_WS; /* that becomes something else than HTTP */
+        assert_int_equal(answers && get(op, "responses", "200", "headers", "RateLimit-Limit", NULL),
+                         answers && routes[i].per_minute > 0);
         assert_int_equal(get(op, "responses", "429", NULL) != NULL, routes[i].per_minute > 0);
     }
     assert_non_null(get(paths, "/files/{key}", "get", "responses", "410", NULL));
