@@ -16,6 +16,7 @@
 #include "app_budgets.h"
 #include "app_history.h"
 #include "app_jobs.h"
+#include "app_limiters.h"
 #include "app_metrics.h"
 #include "app_metrics_server.h"
 #include "app_providers.h"
@@ -46,8 +47,6 @@
 #include "version.h"
 #include "web/web.h"
 
-/* A network uses all cores by itself: two at once would only take twice as long and twice the memory. */
-enum { LOCAL_SLOTS = 1 };
 enum { CONNECTIONS_PER_HOST = 32 };
 enum { TICK_MS = 250, INFERENCE_QUEUE_MAX = 64 };
 
@@ -131,21 +130,6 @@ static int make_clients(struct app *app, struct error *e)
     return r < 0 ? r : http_client_start(&config, &app->api, e);
 }
 
-static void make_limiters(struct app *app)
-{
-    const struct options *opt = app->opt;
-    const int64_t slots[CLASS_COUNT] = {opt->light_concurrency, opt->heavy_concurrency,
-                                        opt->comic_concurrency};
-    for (int c = 0; c < CLASS_COUNT; c++)
-        app->svc.class_limiter[c] =
-            limiter_new(class_name((enum class)c), (size_t)slots[c], (size_t)opt->queue_max, app->svc.loop);
-    app->svc.local_limiter = limiter_new("local", LOCAL_SLOTS, (size_t)opt->queue_max, app->svc.loop);
-    app->svc.fetch_limiter =
-        limiter_new("fetch", (size_t)opt->fetch_concurrency, (size_t)opt->queue_max, app->svc.loop);
-    app->svc.step_limiter =
-        limiter_new("replace-bg", (size_t)opt->replace_bg_concurrency, (size_t)opt->queue_max, app->svc.loop);
-}
-
 static int make_data_dir(const char *path, struct error *e)
 {
     int r = file_make_folders(path);
@@ -214,7 +198,7 @@ static int make_all(struct app *app, struct error *e)
     svc->loop = loop_uv_loop(app->uv);
     list_init(&svc->live);
     make_lanes(app);
-    make_limiters(app);
+    app_make_limiters(svc);
     svc->rate = app->wants.serve && app->opt->rate_limits ? rate_new() : NULL;
     svc->flights = flights_new();
     svc->metrics = metrics_new(clock_mono_ns());
@@ -293,11 +277,7 @@ void app_free(struct app *app)
     flights_free(svc->flights);
     metrics_free(svc->metrics);
     prices_free(app->prices);
-    for (int c = 0; c < CLASS_COUNT; c++)
-        limiter_free(svc->class_limiter[c]);
-    limiter_free(svc->local_limiter);
-    limiter_free(svc->step_limiter);
-    limiter_free(svc->fetch_limiter);
+    app_limiters_free(svc);
     rate_free(svc->rate);
     app_status_free(app->status);
     uploads_free(svc->uploads);
@@ -481,6 +461,8 @@ int app_listen(struct app *app, struct error *e)
     app->gate.svc = &app->svc;
     app->gate.web = &app->web;
     int r = access_new(app->opt->api_keys, &app->gate.access, e);
+    if (r == 0)
+        r = app_make_weights(&app->svc, app->gate.access, e);
     if (r == 0)
         r = app_v1_start(&app->gate, &app->v1, e);
     if (r == 0 && app->svc.budgets)

@@ -38,7 +38,7 @@ int app_make_budgets(struct services *svc, struct app_shared *shared, struct lan
     return r;
 }
 
-static bool is_key(const struct access *access, const char *name)
+bool app_has_key(const struct access *access, const char *name)
 {
     for (unsigned i = 0; access_name(access, i); i++)
         if (strcmp(access_name(access, i), name) == 0)
@@ -49,7 +49,7 @@ static bool is_key(const struct access *access, const char *name)
 int app_check_budget_keys(const struct budget_plan *plan, const struct access *access, struct error *e)
 {
     for (unsigned i = 0; plan && i < plan->count; i++)
-        if (plan->row[i].scope == BUDGET_KEY && !is_key(access, plan->row[i].key))
+        if (plan->row[i].scope == BUDGET_KEY && !app_has_key(access, plan->row[i].key))
             return error_set_field(e, ERR_VALIDATION, "BUDGETS",
                                    "BUDGETS names the key \"%s\", which API_KEYS does not have",
                                    plan->row[i].key);

@@ -19,6 +19,7 @@ int app_v1_start(struct gate *gate, struct v1 **ret, struct error *e)
         .provider = account_of(svc),
         .pool = svc->fetch,
         .class_limiter = svc->class_limiter,
+        .weights = svc->weights,
         .metrics = svc->metrics,
         .budgets = svc->budgets,
         .prices = svc->prices,

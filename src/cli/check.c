@@ -10,6 +10,7 @@
 
 #include "app.h"
 #include "app_budgets.h"
+#include "app_limiters.h"
 #include "app_store.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -252,6 +253,21 @@ static void check_budgets(struct check *c)
     access_free(access);
 }
 
+static void check_weights(struct check *c)
+{
+    struct services svc = {.opt = c->opt};
+    struct access *access = NULL;
+    struct error e = {0};
+    if (access_new(c->opt->api_keys, &access, &e) < 0)
+        return; /* that is said already */
+    if (app_make_weights(&svc, access, &e) < 0)
+        say(c, false, "KEY_WEIGHTS", "%s", e.reason);
+    else if (*c->opt->key_weights)
+        say(c, true, "KEY_WEIGHTS", "are in order");
+    app_limiters_free(&svc);
+    access_free(access);
+}
+
 static void check_shared(struct check *c)
 {
     FREE_ON_EXIT char *text = NULL, *limits = NULL;
@@ -290,9 +306,9 @@ static const struct {
     void (*run)(struct check *c);
     bool slow; /* reads all networks, or begins a start */
 } checks[] = {
-    {check_data_dir, false}, {check_store, false},  {check_models, true},   {check_token, false},
-    {check_keys, false},     {check_prices, false}, {check_budgets, false}, {check_shared, false},
-    {check_database, false}, {check_start, true},
+    {check_data_dir, false}, {check_store, false},    {check_models, true},  {check_token, false},
+    {check_keys, false},     {check_weights, false},  {check_prices, false}, {check_budgets, false},
+    {check_shared, false},   {check_database, false}, {check_start, true},
 };
 
 unsigned check_all(const struct config *config, bool quick, check_tell_fn *tell, void *ctx)

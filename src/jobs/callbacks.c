@@ -176,7 +176,7 @@ static void place_came(struct op *op)
 
 static void ask_for_place(struct callback *c)
 {
-    c->slot = (struct slot_wait){0};
+    c->slot = (struct slot_wait){.asker = {.key = c->job->caller, .promised = true}};
     if (limiter_acquire(c->all->limiter, &c->slot, place_came) < 0)
         wait_until(c, (int64_t)clock_wall_ms() + 1000);
 }
@@ -282,7 +282,7 @@ static void stop_one(struct job *job)
         return;
     if (c->pause.slot != 0)
         forget(c);
-    else if (list_linked(&c->slot.node))
+    else if (limiter_is_waiting(&c->slot))
         op_cancel(&c->slot.op);
 }
 

@@ -14,6 +14,7 @@
 #include "base/json_out.h"
 #include "base/mem.h"
 #include "metrics/metrics.h"
+#include "request/stage.h"
 #include "web/links.h"
 
 struct ticket {
@@ -210,7 +211,8 @@ static int check_room(const struct jobs *j, struct request *req)
     if (j->open < (unsigned)j->svc->opt->jobs_max)
         return 0;
     int r = error_set(e, ERR_QUEUE_FULL, "%u jobs are under way or wait already", j->open);
-    e->retry_after_s = limiter_retry_after_s(j->limiter[req->feature->class],
+    const struct slot_asker who = queue_asker(req);
+    e->retry_after_s = limiter_retry_after_s(j->limiter[req->feature->class], &who,
                                              metrics_typical_ns(j->svc->metrics, req->feature));
     return r;
 }

@@ -52,7 +52,8 @@ struct job {
     uint8_t picture[IMAGES_MAX][DIGEST_BYTES]; /* which lie in inputs */
     enum journal_kind kind;
     enum journal_state state;
-    int priority;
+    int priority;    /* enum slot_priority */
+    uint64_t caller; /* who shares a share of the slots */
     int64_t created_ms, started_ms, ended_ms;
 
     struct timer patience; /* while it waits for its slot */

@@ -36,7 +36,7 @@ static size_t ahead_of(const struct job *job)
         return 0;
     if (job->req && job->req->at == STAGE_QUEUE)
         return limiter_position(&job->req->queue.wait);
-    if (!job->has_slot && list_linked(&job->slot.node))
+    if (!job->has_slot && limiter_is_waiting(&job->slot))
         return limiter_position(&job->slot) + l->waiting;
     return l->waiting;
 }

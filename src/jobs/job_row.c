@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cache/result_json.h"
 #include "jobs/job.h"
+#include "request/caller.h"
 #include "request/request_json.h"
 
 enum { BASE_URL_MAX = 512 };
@@ -48,6 +49,7 @@ struct job *job_of_request(struct jobs *j, struct request *req, const char *base
     job->request = mem_strdup(buf_text(&text));
     memcpy(job->fingerprint, req->validate.key, DIGEST_BYTES);
     job->priority = (int)req->priority;
+    job->caller = req->caller;
     job->created_ms = (int64_t)clock_wall_ms();
     for (unsigned i = 0; i < IMAGES_MAX; i++)
         if (req->receive.body[i]) {
@@ -219,7 +221,8 @@ struct job *job_of_row(struct jobs *j, const struct journal_row *row)
     job->key = copy(row->idempotency_key);
     job->parent = copy(row->parent);
     memcpy(job->fingerprint, row->fingerprint, DIGEST_BYTES);
-    job->priority = row->priority;
+    job->priority = row->priority == SLOT_LOW ? SLOT_LOW : SLOT_NORMAL;
+    job->caller = job->tenant ? caller_of_tenant(job->tenant) : 0; /* the address is not kept */
     job->created_ms = row->created_ms;
     job->started_ms = row->started_ms;
     job->ended_ms = row->ended_ms;

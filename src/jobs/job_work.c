@@ -15,6 +15,7 @@
 #include "jobs/batch.h"
 #include "jobs/callbacks.h"
 #include "jobs/job.h"
+#include "limiter/key_weights.h"
 #include "metrics/metrics.h"
 #include "request/costs.h"
 #include "request/flights.h"
@@ -205,6 +206,9 @@ static void start_request(struct job *job)
     struct request *req = request_new(j->svc, job->feature, job->request_id, &job_client, job, now_of(job));
     req->job = job;
     req->tenant = job->tenant ? arena_strdup(&req->arena, job->tenant) : NULL;
+    req->caller = job->caller;
+    req->priority = (enum slot_priority)job->priority;
+    req->promised = true;
     req->receive.known = true;
     int r = request_from_json(req, job->request, &req->err);
     if (r == 0)
@@ -255,8 +259,12 @@ void job_begin(struct job *job)
     }
     if (j->stopped)
         return;
+    job->slot.asker = (struct slot_asker){.key = job->caller,
+                                          .weight = key_weight(j->svc->weights, job->tenant),
+                                          .priority = (enum slot_priority)job->priority,
+                                          .promised = true};
     if (limiter_acquire(j->limiter[job->feature->class], &job->slot, turn_came) < 0) {
-        error_set(&job->outcome.err, ERR_QUEUE_FULL, "%s", ""); /* of more rows than JOBS_MAX allows now */
+        error_set(&job->outcome.err, ERR_QUEUE_FULL, "%s", "");
         end_unworked(job, JOURNAL_FAILED);
         return;
     }

@@ -57,7 +57,7 @@ void job_enter_over(struct job *job)
 
 void job_free(struct job *job)
 {
-    CHECK(!job->req && !job->has_slot && !list_linked(&job->slot.node) && list_empty(&job->waiters));
+    CHECK(!job->req && !job->has_slot && !limiter_is_waiting(&job->slot) && list_empty(&job->waiters));
     list_remove(&job->in_bucket);
     list_remove(&job->in_over);
     job_batch_free(job);
@@ -115,9 +115,11 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret, struct error *
     j->sockets = jobs_sockets_new(j);
     for (size_t i = 0; i < JOB_BUCKETS; i++)
         list_init(&j->bucket[i]);
-    for (int c = 0; c < CLASS_COUNT; c++)
+    for (int c = 0; c < CLASS_COUNT; c++) {
         j->limiter[c] = limiter_new(class_name((enum class)c), (size_t)opt->jobs_active_max,
                                     (size_t)opt->jobs_max, config->svc->loop);
+        j->limiter[c]->low_every = (size_t)opt->queue_low_every;
+    }
     r = callbacks_new(j, &j->callbacks, e);
     if (r < 0)
         jobs_free(j);
@@ -221,7 +223,7 @@ void jobs_started(struct jobs *j)
 static void stop_waiting(struct job *job)
 {
     timer_disarm(job->jobs->svc->loop, &job->patience);
-    if (!job->has_slot && list_linked(&job->slot.node))
+    if (!job->has_slot && limiter_is_waiting(&job->slot))
         op_cancel(&job->slot.op);
 }
 

@@ -20,6 +20,7 @@
 #include "request/figures.h"
 #include "request/intake.h"
 #include "request/job_wish.h"
+#include "request/priority.h"
 #include "request/receive.h"
 #include "request/route_body.h"
 #include "request/stage.h"
@@ -71,6 +72,7 @@ static int check_access(const struct gate *gate, struct request *req, const stru
 {
     int r = access_check(gate->access, x, &req->tenant, &req->err);
     req->receive.known = r == 0;
+    req->caller = caller_hash(x, (unsigned)req->svc->opt->trust_proxy, req->tenant, "");
     return r;
 }
 
@@ -99,6 +101,7 @@ static void read_wish(struct request *req, const struct exchange *x)
     const char *header = exchange_header_list(x, "Cache-Control", &req->arena);
     int r = header ? cache_control_parse(header, &req->wish) : 0;
     (void)r; /* one that cannot be read is as good as none */
+    req->priority = priority_parse(exchange_header_list(x, "Priority", &req->arena));
 }
 
 /* ---- the body ---- */

@@ -97,10 +97,20 @@ static void fetch_all(struct picture_fetch *g)
     }
 }
 
+static void refuse_place(struct request *req)
+{
+    if (req->err.code != ERR_NONE)
+        return;
+    error_set(&req->err, ERR_QUEUE_FULL, "Too many pictures wait to be fetched");
+    req->err.retry_after_s = 1;
+}
+
 static void slot_done(struct op *op)
 {
     struct picture_fetch *g = op->owner;
     if (op->result < 0) {
+        if (op->result == -ERR_QUEUE_FULL)
+            refuse_place(g->req);
         op_complete(&g->op, op->result);
         return;
     }
@@ -133,9 +143,9 @@ enum verdict fetch_enter(struct request *req)
     struct picture_fetch *g = arena_alloc(&req->arena, sizeof(*g));
     g->req = req;
     g->slot.op.owner = g;
+    g->slot.asker = queue_asker(req);
     if (limiter_acquire(req->svc->fetch_limiter, &g->slot, slot_done) < 0) {
-        error_set(&req->err, ERR_QUEUE_FULL, "Too many pictures wait to be fetched");
-        req->err.retry_after_s = 1;
+        refuse_place(req);
         return FAIL;
     }
     req->fetch.pictures = g;

@@ -52,6 +52,7 @@ enum verdict join_enter(struct request *req)
         return already_done(req);
     if (flights_join(req->svc->flights, req, pipeline_op_done))
         return NEXT;
+    queue_lend_turn(flight_leader(req->join.flight), req);
     return stage_wait(req, &req->join.op);
 }
 

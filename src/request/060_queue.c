@@ -1,8 +1,13 @@
 /* 060 queue: pick the provider and its limiter, and wait fairly for a slot. Whoever waits here holds no image
- * in memory, but for as many as there are slots, while Redis is asked for them. */
+ * in memory, but for as many as there are slots, while Redis is asked for them.
+ *
+ * Who shares a share of the slots: an API key, whoever uses it; without keys the address, as for the limits
+ * in time (caller.h), since all callers together would be one line, in which the one with a thousand requests
+ * holds up everybody. Behind a proxy that is not trusted they are that again. */
 #include <string.h>
 
 #include "base/log.h"
+#include "limiter/key_weights.h"
 #include "metrics/metrics.h"
 #include "request/figures.h"
 #include "request/flights.h"
@@ -169,6 +174,32 @@ static bool give_way(struct request *req, const struct limiter *limiter)
     return req->err.code == ERR_NONE;
 }
 
+struct slot_asker queue_asker(const struct request *req)
+{
+    return (struct slot_asker){.key = req->caller,
+                               .weight = key_weight(req->svc->weights, req->tenant),
+                               .priority = req->priority,
+                               .promised = req->promised};
+}
+
+void queue_lend_turn(struct request *leader, const struct request *follower)
+{
+    const struct slot_asker by = queue_asker(follower);
+    if (leader->at <= STAGE_QUEUE && follower->priority == SLOT_NORMAL)
+        leader->priority = SLOT_NORMAL;
+    if (leader->at == STAGE_QUEUE && leader->waiting == &leader->queue.wait.op)
+        limiter_lend_turn(&leader->queue.wait, &by);
+}
+
+static int refuse(struct request *req, const struct limiter *limiter)
+{
+    int r = error_set(&req->err, ERR_QUEUE_FULL, "%zu requests of class \"%s\" wait already",
+                      limiter->waiting, limiter->name);
+    req->err.retry_after_s = limiter_retry_after_s(limiter, &req->queue.wait.asker,
+                                                   metrics_typical_ns(req->svc->metrics, req->feature));
+    return r;
+}
+
 enum verdict queue_enter(struct request *req)
 {
     struct limiter *limiter = pick(req);
@@ -179,24 +210,22 @@ enum verdict queue_enter(struct request *req)
     bool busy = limiter_is_busy(limiter); /* else it takes no longer than a question to Redis */
     if (!give_way(req, limiter))
         return FAIL;
-    req->queue.wait = (struct slot_wait){0};
-    if (limiter_acquire(limiter, &req->queue.wait, pipeline_op_done) < 0) {
-        error_set(&req->err, ERR_QUEUE_FULL, "%zu requests of class \"%s\" wait already", limiter->waiting,
-                  limiter->name);
-        req->err.retry_after_s =
-            limiter_retry_after_s(limiter, metrics_typical_ns(req->svc->metrics, req->feature));
+    req->queue.wait = (struct slot_wait){.asker = queue_asker(req)};
+    if (limiter_acquire(limiter, &req->queue.wait, pipeline_op_done) < 0 && refuse(req, limiter) < 0)
         return FAIL;
-    }
-    if (busy && list_linked(&req->queue.wait.node)) /* no slot yet; mostly it is in files already */
+    if (busy && limiter_is_waiting(&req->queue.wait)) /* no slot yet; mostly it is in files already */
         queue_put_down(req);
     return stage_wait(req, &req->queue.wait.op);
 }
 
 enum verdict queue_done(struct request *req)
 {
-    if (req->queue.wait.op.result < 0)
-        return FAIL; /* err says who cancelled the wait */
-    req->queue.limiter = req->queue.wait.limiter;
+    struct slot_wait *wait = &req->queue.wait;
+    if (wait->op.result == -ERR_QUEUE_FULL && req->err.code == ERR_NONE)
+        refuse(req, wait->limiter); /* its place went to who has less than his share of them */
+    if (wait->op.result < 0)
+        return FAIL; /* else err says who cancelled the wait */
+    req->queue.limiter = wait->limiter;
     if (req->ahead)
         prefetch_holds(req->svc->prefetch, req);
     figures_of_wait(req);

@@ -115,27 +115,36 @@ static void keep_line(void *ctx, const char *name, const char *value)
     f->line[f->count++] = value;
 }
 
+static uint64_t hash_of(const void *who, size_t size, const char *route)
+{
+    struct digest d;
+    uint8_t sum[DIGEST_BYTES];
+    uint64_t hash;
+    digest_init(&d);
+    digest_update(&d, who, size);
+    digest_update(&d, route, strlen(route));
+    digest_final(&d, sum);
+    memcpy(&hash, sum, sizeof(hash));
+    return hash;
+}
+
+uint64_t caller_of_tenant(const char *tenant)
+{
+    return hash_of(tenant, strlen(tenant) + 1, "");
+}
+
 uint64_t caller_hash(const struct exchange *x, unsigned trusted_hops, const char *tenant, const char *route)
 {
     struct address a = {.size = 0};
     char text[ENTRY_MAX];
     struct forwarded f = {.count = 0};
+    if (tenant)
+        return hash_of(tenant, strlen(tenant) + 1, route);
     if (trusted_hops)
         exchange_each_header(x, keep_line, &f);
     bool found =
         caller_forwarded_lines(f.line, f.count, trusted_hops, text, sizeof(text)) && from_text(text, &a);
     if (!found)
         from_peer(exchange_peer(x), &a);
-    struct digest d;
-    uint8_t sum[DIGEST_BYTES];
-    digest_init(&d);
-    if (tenant)
-        digest_update(&d, tenant, strlen(tenant) + 1);
-    else
-        digest_update(&d, a.bytes, a.size);
-    digest_update(&d, route, strlen(route));
-    digest_final(&d, sum);
-    uint64_t hash;
-    memcpy(&hash, sum, sizeof(hash));
-    return hash;
+    return hash_of(a.bytes, a.size, route);
 }

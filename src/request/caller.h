@@ -10,6 +10,9 @@
  * IPv4-mapped as IPv4. A hash of it and the route. tenant: NULL: none. */
 uint64_t caller_hash(const struct exchange *x, unsigned trusted_hops, const char *tenant, const char *route);
 
+/* Of an API key's name, with route "". */
+uint64_t caller_of_tenant(const char *tenant);
+
 /* The hops-th entry from the right of an X-Forwarded-For list, without blanks; false: it has fewer. */
 bool caller_forwarded(const char *header, unsigned hops, char *ret, size_t size);
 /* The same, of several such headers in the order they came: together they are one list. */

@@ -65,6 +65,9 @@ struct child *child_new(struct request *parent, const struct feature *f)
     c->svc = parent->svc;
     c->req = request_new(c->svc, f, parent->id, &child_client, c, loop_now_ns(c->svc->loop));
     c->req->tenant = parent->tenant ? arena_strdup(&c->req->arena, parent->tenant) : NULL;
+    c->req->caller = parent->caller;
+    c->req->priority = parent->priority;
+    c->req->promised = parent->promised;
     c->req->wish = parent->wish;
     c->req->job = parent->job;
     c->req->priority = parent->priority;

@@ -147,6 +147,7 @@ static void run_ahead(struct prefetch *p, const struct step *s, const struct fol
         request_new(p->svc, &features[next->to], id, &ahead_client, a, loop_now_ns(p->svc->loop));
     a->req = req;
     req->ahead = true;
+    req->priority = SLOT_LOW;
     req->tenant = s->tenant ? arena_strdup(&req->arena, s->tenant) : NULL;
     req->wanted = s->wanted;
     add_fields(req, next->params);

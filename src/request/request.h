@@ -57,6 +57,7 @@ struct job_ticket;
 struct journal;
 struct run_intent;
 struct run_resume;
+struct key_weights;
 
 enum stage_id {
     STAGE_RECEIVE,
@@ -105,6 +106,9 @@ struct request {
     const struct feature *feature;
     const char *id;                  /* x-request-id */
     const char *tenant;              /* whose results these are; NULL: everybody's */
+    uint64_t caller;                 /* who shares a share of the slots: the tenant, or an address */
+    enum slot_priority priority;     /* what its Priority header says */
+    bool promised;                   /* it was accepted: no queue is too full for it */
     const struct client_ops *client; /* NULL once the client has left */
     void *client_state;
     struct cache_wish wish; /* what its Cache-Control says */
@@ -116,7 +120,6 @@ struct request {
         const char *callback; /* where the end of its job is to be told; NULL: nowhere */
     } ask;
     struct job *job;        /* whose work it is; NULL: it is none's */
-    unsigned priority;      /* 0: normal; 1: when nobody else waits */
     enum image_type wanted; /* what the client would like back; IMAGE_UNKNOWN: what suits the upload */
     struct list node;       /* in services.live, while on the core */
     struct message mail;    /* carries it from the front to the core */
@@ -249,14 +252,15 @@ struct services {
     unsigned provider_count;
     struct limiter *class_limiter[CLASS_COUNT];
     struct limiter *local_limiter;
-    struct limiter *step_limiter;   /* of requests that compose another's result */
-    struct limiter *fetch_limiter;  /* of requests that fetch pictures */
-    struct http_client_pool *fetch; /* for what others name; NULL: nothing can be fetched */
-    struct rate *rate;              /* NULL: no limits per caller */
-    struct list live;               /* requests on the core, oldest first; core thread */
-    _Atomic uint64_t open;          /* requests alive anywhere */
-    _Atomic bool draining;          /* refuse new work */
-    bool log_requests;              /* one line a request */
+    struct limiter *step_limiter;      /* of requests that compose another's result */
+    struct limiter *fetch_limiter;     /* of requests that fetch pictures */
+    struct http_client_pool *fetch;    /* for what others name; NULL: nothing can be fetched */
+    const struct key_weights *weights; /* of tenants' shares of the slots; NULL: all the same */
+    struct rate *rate;                 /* NULL: no limits per caller */
+    struct list live;                  /* requests on the core, oldest first; core thread */
+    _Atomic uint64_t open;             /* requests alive anywhere */
+    _Atomic bool draining;             /* refuse new work */
+    bool log_requests;                 /* one line a request */
 };
 
 struct request *request_new(struct services *svc, const struct feature *f, const char *id,

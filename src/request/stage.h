@@ -57,6 +57,9 @@ bool queue_is_busy(const struct request *req);
 struct provider *queue_idle(const struct services *svc, const struct feature *f, unsigned percent);
 void queue_let_go(struct request *req); /* of its slot, if it holds one; core thread */
 void queue_put_down(struct request *req);
+struct slot_asker queue_asker(const struct request *req);
+/* 060's, for 040: the follower waits for what the leader waits for, who may have the follower's turn. */
+void queue_lend_turn(struct request *leader, const struct request *follower);
 
 /* 050's, for 085: the bytes of a picture and what its header says; ret is filled even if that fails. e names
  * its field. On an imaging thread. */

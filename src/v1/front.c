@@ -7,6 +7,9 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "limiter/key_weights.h"
+#include "request/caller.h"
+#include "request/priority.h"
 #include "v1/inside.h"
 #include "web/links.h"
 
@@ -213,6 +216,13 @@ static int make(struct v1_call *c, struct blob *body, struct error *e)
     return t.row->make(c, &t, body, e);
 }
 
+static struct slot_asker asker_of(const struct v1 *v, const struct exchange *x, const char *tenant)
+{
+    return (struct slot_asker){.key = caller_hash(x, (unsigned)v->config.opt->trust_proxy, tenant, ""),
+                               .weight = key_weight(v->config.weights, tenant),
+                               .priority = priority_parse(exchange_header(x, "Priority"))};
+}
+
 void v1_answer(void *v1, struct exchange *x, struct blob *body, const char *who)
 {
     struct v1 *v = v1;
@@ -221,6 +231,7 @@ void v1_answer(void *v1, struct exchange *x, struct blob *body, const char *who)
     c->v1 = v;
     c->x = x;
     c->tenant = who;
+    c->asker = asker_of(v, x, who);
     if (make(c, body, &e) < 0) {
         exchange_answer(TAKE(c->x), reply_error(x, NULL, &e));
         v1_call_free(c);

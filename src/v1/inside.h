@@ -144,6 +144,7 @@ struct v1_call {
     struct exchange *x; /* suspended */
     enum v1_what what;
     const char *tenant;
+    struct slot_asker asker; /* of a create */
     char *base;
     char id[V1_ID_MAX + 1]; /* of a prediction; of a page: behind this one */
     struct order *order;    /* of a create */

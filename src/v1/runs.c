@@ -216,10 +216,12 @@ static void slot_done(struct op *op)
     struct v1_run *run = CONTAINER_OF(op, struct v1_work, wait.op)->run;
     struct error e = {0};
     timer_disarm(run->v1->config.loop, &run->work->queue_limit);
-    if (op->result < 0) {
+    if (op->result < 0)
         run->limiter = NULL;
+    if (op->result == -ERR_QUEUE_FULL)
+        error_set(&e, ERR_QUEUE_FULL, "Its place in the queue went to a caller who has fewer");
+    else if (op->result < 0)
         error_set(&e, ERR_DEADLINE, "There was no slot for it in time");
-    }
     if (op->result < 0 || run->work->cancelled)
         give_up(run, &e);
     else if (!v1_reserve(run, budget_done))
@@ -299,10 +301,11 @@ static void start(struct v1_call *c)
     run->tenant = c->tenant;
     struct limiter *limiter = run->limiter;
     bool busy = limiter_is_busy(limiter);
+    run->work->wait.asker = c->asker;
     if (limiter_acquire(limiter, &run->work->wait, slot_done) < 0) {
         uint64_t typical_ns = v->typical_ns[run->class] ? v->typical_ns[run->class] : NS_PER_S;
         refuse(c, ERR_QUEUE_FULL, "Too many predictions of this class wait already",
-               limiter_retry_after_s(limiter, typical_ns));
+               limiter_retry_after_s(limiter, &c->asker, typical_ns));
         free(run->work);
         free(run);
         return;

@@ -21,6 +21,7 @@
 #include "tables/prices.h"
 
 struct v1;
+struct key_weights;
 
 struct v1_config { /* borrowed, until v1_free */
     const struct options *opt;
@@ -28,6 +29,7 @@ struct v1_config { /* borrowed, until v1_free */
     struct provider *provider;     /* Replicate's */
     struct http_client_pool *pool; /* for the events of predictions, whose addresses Replicate names */
     struct limiter *const *class_limiter;
+    const struct key_weights *weights; /* of tenants' shares of the slots; NULL: all the same */
     struct metrics *metrics;
     struct budgets *budgets;     /* NULL: there are none */
     const struct prices *prices; /* NULL: nothing costs anything */

@@ -72,16 +72,20 @@ class Gateway:
 
     # ---- life ----
 
-    def start(self, arguments=()):
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([BINARY, "serve", *arguments], env=environment(self.options),
-                                            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    def start(self, arguments=(), wrapper=(), **popen):
+        self.begin(arguments, wrapper, **popen)
         listening = until(lambda: self._ended() or self.records("listening"), 20)
         assert listening is not True, f"limner ended at once:\n{self.log_path.read_text()}"
         self.port = listening[0]["port"]
         until(lambda: self._answers("/readyz"))
         return self
+
+    def begin(self, arguments=(), wrapper=(), **popen):
+        """Starts it and does not wait. wrapper: a command that runs the one behind it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([*wrapper, BINARY, "serve", *arguments], env=environment(self.options),
+                                            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **popen)
 
     def _ended(self):
         return self.process.poll() is not None

@@ -158,6 +158,8 @@ struct sim_post {
     uint64_t upload_ns;        /* how long the body takes; 0: it is there */
     uint64_t leave_ns;         /* when the client leaves; 0: it stays */
     bool impatient;
+    uint64_t caller; /* who asks */
+    enum slot_priority priority;
 };
 struct sim_client *sim_post(struct sim *sim, const struct sim_post *post);
 void sim_leave(struct sim_client *c); /* now */

@@ -23,8 +23,8 @@ static void check_limiter(struct sim *sim, const struct limiter *l)
         held += req->queue.limiter == l;
         held += granted(req) && req->queue.wait.limiter == l;
     }
-    LIST_FOREACH (node, &l->queue)
-        waiting++;
+    for (unsigned p = 0; p < SLOT_PRIORITIES; p++)
+        waiting += l->queue[p].count;
     SIM_CHECK(sim, l->running == held);
     SIM_CHECK(sim, l->waiting == waiting);
     SIM_CHECK(sim, l->running <= l->slots);

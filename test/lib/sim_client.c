@@ -139,6 +139,8 @@ struct sim_client *sim_post(struct sim *sim, const struct sim_post *post)
     metrics_arrived(sim->svc.metrics, f);
     struct request *req = request_new(&sim->svc, f, "sim", &client_ops, c, sim->now_ns);
     c->req = req;
+    req->caller = post->caller;
+    req->priority = post->priority;
     if (atomic_load(&sim->svc.draining))
         error_set(&req->err, ERR_DRAINING, "%s", "");
     else if (append_picture(sim, req, sim->picture[post->picture]) == 0 && post->field)

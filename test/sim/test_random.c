@@ -19,6 +19,7 @@ static struct trouble {
     unsigned bad_field, slow_upload;
     uint64_t run_ns, put_ns, gap_ns, patience_ns;
     unsigned pictures; /* fewer: more twins */
+    unsigned callers, low;
 } trouble;
 
 static uint64_t ms(struct sim *sim, uint64_t most)
@@ -89,6 +90,8 @@ static void draw_trouble(struct rng *rng)
         .gap_ns = (5 + rng_below(rng, 100)) * NS_PER_MS,
         .patience_ns = (1 + rng_below(rng, 3000)) * NS_PER_MS,
         .pictures = 1 + (unsigned)rng_below(rng, SIM_BROKEN_FIRST),
+        .callers = 1 + (unsigned)rng_below(rng, 8),
+        .low = percent(rng, 70, 50),
     };
 }
 
@@ -163,6 +166,8 @@ static void random_request(struct sim *sim)
     if (sim_chance(sim, trouble.leaves))
         post.leave_ns = 1 + sim_below(sim, trouble.patience_ns);
     post.impatient = sim_chance(sim, trouble.leaves / 20);
+    post.caller = sim_below(sim, trouble.callers);
+    post.priority = sim_chance(sim, trouble.low) ? SLOT_LOW : SLOT_NORMAL;
     sim_post(sim, &post);
 }
 
