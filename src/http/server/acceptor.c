@@ -92,6 +92,11 @@ static void read_out(struct turned *t, uint64_t now)
 
 /* ---- accepting ---- */
 
+static bool may_accept(const struct http *h)
+{
+    return !atomic_load(&h->waiting) && !atomic_load(&h->leaving);
+}
+
 static struct front *least_front(struct http *h)
 {
     struct front *least = &h->fronts[0];
@@ -157,7 +162,7 @@ static void refuse_one(struct acceptor *a)
 
 static void accept_some(struct acceptor *a)
 {
-    for (int i = 0; i < ACCEPTS_MAX; i++) {
+    for (int i = 0; i < ACCEPTS_MAX && may_accept(a->http); i++) {
         struct sockaddr_storage peer;
         socklen_t peer_len;
         int fd = accept_one(a, &peer, &peer_len);
@@ -199,7 +204,7 @@ static bool await(struct acceptor *a)
 {
     struct pollfd fds[2 + TURNED_MAX];
     uint64_t now = conn_now_ms();
-    bool resting = now < a->rest_until_ms;
+    bool resting = now < a->rest_until_ms || !may_accept(a->http);
     fds[0] = (struct pollfd){.fd = a->wake_fd, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = resting ? -1 : a->listen_fd, .events = POLLIN};
     nfds_t n = 2;
@@ -212,14 +217,25 @@ static bool await(struct acceptor *a)
     return ready > 0 && fds[1].revents;
 }
 
+/* Else it would be told again and again. */
+static void forget_wake(struct acceptor *a)
+{
+    uint64_t count;
+    ssize_t n = read(a->wake_fd, &count, sizeof(count));
+    (void)n; /* mostly there is nothing */
+}
+
 static void *run(void *ctx)
 {
     struct acceptor *a = ctx;
     pthread_setname_np(pthread_self(), "acceptor");
     while (!atomic_load(&a->stop)) {
         bool ready = await(a);
+        forget_wake(a);
+        if (atomic_load(&a->http->leaving))
+            atomic_store(&a->http->left, true);
         uint64_t now = conn_now_ms();
-        if (ready)
+        if (ready && may_accept(a->http))
             accept_some(a);
         for (unsigned i = 0; i < TURNED_MAX; i++)
             if (a->turned[i].fd >= 0)
@@ -246,6 +262,7 @@ int acceptor_start(struct http *h, int listen_fd, struct acceptor **ret, struct 
     struct acceptor *a = NEW(struct acceptor);
     a->http = h;
     a->listen_fd = listen_fd;
+
     for (unsigned i = 0; i < TURNED_MAX; i++)
         a->turned[i].fd = -1;
     a->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -265,14 +282,19 @@ int acceptor_start(struct http *h, int listen_fd, struct acceptor **ret, struct 
     return 0;
 }
 
+void acceptor_wake(struct acceptor *a)
+{
+    uint64_t one = 1;
+    ssize_t n = write(a->wake_fd, &one, sizeof(one));
+    CHECK(n == sizeof(one));
+}
+
 void acceptor_stop(struct acceptor *a)
 {
     if (!a)
         return;
     atomic_store(&a->stop, true);
-    uint64_t one = 1;
-    ssize_t n = write(a->wake_fd, &one, sizeof(one));
-    CHECK(n == sizeof(one));
+    acceptor_wake(a);
     pthread_join(a->thread, NULL);
     acceptor_free(a);
 }

@@ -229,6 +229,12 @@ static bool peer_gone(struct conn *c, const struct conn_view *v, uint64_t now)
     return v->phase == CONN_STREAM || (ioctl(c->fd, FIONREAD, &unread) == 0 && unread == 0);
 }
 
+static bool has_unread(int fd)
+{
+    int bytes = 0;
+    return ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
 static bool has_spoken(int fd)
 {
     struct tcp_info info = {0};
@@ -255,6 +261,21 @@ static void say_timeout(const struct conn *c)
     reply_free(r);
 }
 
+/* The server is leaving, and nothing is under way here. */
+static bool may_leave(const struct conn *c, const struct conn_view *v)
+{
+    const struct http *h = c->front->http;
+    bool idle = v->phase == CONN_IDLE || (v->phase == CONN_NEW && !has_spoken(c->fd));
+    return idle && atomic_load(&h->leaving) && v->age_ms >= atomic_load(&h->idle_ms);
+}
+
+static bool is_overdue(const struct conn *c, const struct conn_view *v)
+{
+    bool overdue = conn_overdue(v, c->front->http->opt) || may_leave(c, v);
+    /* A request that has just come is served: its client cannot know that it came too late. */
+    return overdue && !(v->phase == CONN_IDLE && has_unread(c->fd));
+}
+
 void conn_sweep(struct front *f)
 {
     uint64_t now = conn_now_ms();
@@ -269,7 +290,7 @@ void conn_sweep(struct front *f)
                               .arrived = atomic_load_explicit(&c->arrived, memory_order_relaxed),
                               .reply_ms = atomic_load_explicit(&c->reply_ms, memory_order_relaxed)};
         bool gone = peer_gone(c, &v, now);
-        if (!(gone || conn_overdue(&v, f->http->opt)) ||
+        if (!(gone || is_overdue(c, &v)) ||
             !atomic_compare_exchange_strong(&c->word, &word, word_of(CONN_CUT, now)))
             continue;
         if (!gone && owed_words(c, v.phase) && said++ < WORDS_MAX)

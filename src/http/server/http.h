@@ -136,6 +136,7 @@ struct http_config {
     const struct options *opt;
     const struct http_handler *handler;
     void *ctx;
+    bool wait; /* accepting begins with http_accept */
 };
 
 int http_listen(const char *host, int port, int *ret_fd, struct error *e) MUST_CHECK;
@@ -145,10 +146,15 @@ int http_start(const struct http_config *config, struct http **ret, struct error
 unsigned http_connections_max(const struct http *h); /* computed from RLIMIT_NOFILE unless set */
 unsigned http_connections(const struct http *h);     /* open now */
 unsigned http_answering(const struct http *h);       /* with the handler, or a reply on its way out */
+void http_accept(struct http *h);                    /* again: does nothing */
 void http_drain(struct http *h); /* from now on replies say Connection: close; accepting goes on */
 /* Ends all streams (stream.h) in the middle, and those to come at once. Their makers hear of it soon, and so
  * can still do what they do then: after http_stop it may be too late for a message to the core. */
 void http_cut_streams(struct http *h);
+/* Somebody else accepts from now on. What is on open connections is served, and told Connection: close; one
+ * on which nothing comes for idle_ms is closed. It is over when http_connections is 0. Draining as well. */
+void http_leave(struct http *h, uint64_t idle_ms);
+bool http_has_left(const struct http *h); /* a while after http_leave: the listening socket may be closed */
 /* Stops accepting, closes every connection, joins the threads. Streams are cut. Every suspended exchange must
  * have been answered before, and every WebSocket closed (websockets_cut). */
 void http_stop(struct http *h);

@@ -213,6 +213,7 @@ int http_start(const struct http_config *config, struct http **ret, struct error
     h->opt = config->opt;
     h->handler = config->handler;
     h->ctx = config->ctx;
+    atomic_init(&h->waiting, config->wait);
     h->connections_max = connections_for(files, h->opt);
     h->by_fd_count = files;
     h->by_fd = mem_zalloc(files * sizeof(*h->by_fd));
@@ -246,6 +247,25 @@ void http_cut_streams(struct http *h)
     atomic_store(&h->stopping, true);
     for (unsigned i = 0; i < h->front_count; i++)
         conn_cut_guests(&h->fronts[i]);
+}
+
+void http_accept(struct http *h)
+{
+    atomic_store(&h->waiting, false);
+    acceptor_wake(h->acceptor);
+}
+
+void http_leave(struct http *h, uint64_t idle_ms)
+{
+    atomic_store(&h->draining, true);
+    atomic_store(&h->idle_ms, idle_ms);
+    atomic_store(&h->leaving, true);
+    acceptor_wake(h->acceptor);
+}
+
+bool http_has_left(const struct http *h)
+{
+    return atomic_load(&h->left);
 }
 
 void http_stop(struct http *h)

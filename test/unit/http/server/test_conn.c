@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "http/server/conn.h"
+#include "http/server/server.h"
 #include "peer.h"
 
 static int set_up_hasty(void **state)
@@ -105,6 +106,39 @@ static void test_idle_keepalive(void **state)
     assert_true(peer_closed(fd));
     assert_in_range(now_ms() - start, 400, 2500);
     close(fd);
+}
+
+static bool is_cut(struct conn *c)
+{
+    return (atomic_load(&c->word) & 15) == CONN_CUT;
+}
+
+/* Its time is over, but a request has just come that the front thread has not seen yet: it is served. */
+static void test_idle_with_something_to_read(void **state)
+{
+    int pair[2];
+    char byte;
+    echo_defaults();
+    echo.opt.keepalive_timeout_ms = 20;
+    struct http h = {.opt = &echo.opt};
+    struct front f = {.http = &h, .lock = PTHREAD_MUTEX_INITIALIZER};
+    list_init(&f.conns);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    struct conn *c = conn_new(&f, pair[0]);
+    conn_opened(c);
+    conn_ended(c);
+    assert_int_equal(write(pair[1], "G", 1), 1);
+    uint64_t begun = conn_now_ms();
+    while (conn_now_ms() - begun < 40)
+        usleep(5000);
+    conn_sweep(&f);
+    assert_false(is_cut(c));
+    assert_int_equal(read(pair[0], &byte, 1), 1);
+    conn_sweep(&f);
+    assert_true(is_cut(c));
+    conn_closing(c);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 static void test_slow_body(void **state)
@@ -232,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rule),
+        cmocka_unit_test(test_idle_with_something_to_read),
         WITH_SERVER(test_slow_headers),
         WITH_SERVER(test_silent_connection),
         WITH_SERVER(test_slow_second_request),

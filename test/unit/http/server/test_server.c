@@ -1,4 +1,5 @@
 /* The server over real sockets: requests as they should be, resumes, many connections, start and stop. */
+#include <linux/tcp.h>
 #include <stddef.h>
 
 #include "peer.h"
@@ -289,6 +290,50 @@ static void test_drain(void **state)
     expect_get_works();
 }
 
+static unsigned backlog(void)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    assert_int_equal(getsockopt(echo.listen_fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    return info.tcpi_unacked;
+}
+
+/* Another process accepts: what is open is served and told to come back, and who comes is left to the other.
+ */
+static void test_leave(void **state)
+{
+    int used = peer_open(), held = peer_open(), idle = peer_open();
+    atomic_store(&echo.hold, true);
+    assert_true(peer_say(held, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"));
+    await_waiting(1);
+    assert_true(peer_say(used, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_int_equal(peer_status(used), 200);
+    assert_true(peer_say(idle, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_int_equal(peer_status(idle), 200);
+    http_leave(echo.http, 500);
+    for (int i = 0; i < 4000 && !http_has_left(echo.http); i++)
+        usleep(5000);
+    assert_true(http_has_left(echo.http));
+    int late = peer_open();
+    assert_true(peer_say(late, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_true(peer_say(used, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+    atomic_store(&echo.hold, false);
+    for (int i = 0; i < 2; i++) {
+        int fd = i ? held : used;
+        struct answer a = peer_answer(fd, false);
+        assert_int_equal(a.status, 200);
+        assert_string_equal(answer_header(&a, "Connection"), "close");
+        answer_release(&a);
+        assert_true(peer_closed(fd));
+        close(fd);
+    }
+    assert_true(peer_closed(idle)); /* long before KEEPALIVE_TIMEOUT_MS */
+    close(idle);
+    expect_quiet();
+    assert_int_equal(backlog(), 1);
+    close(late);
+}
+
 /* Whoever stops the server can wait until every reply has left. */
 static void test_answering(void **state)
 {
@@ -367,6 +412,7 @@ int main(void)
         WITH_SERVER(test_half_close),
         WITH_SERVER(test_many_idle),
         WITH_SERVER(test_drain),
+        WITH_SERVER(test_leave),
         cmocka_unit_test(test_answering),
         cmocka_unit_test(test_stop_with_connections),
         cmocka_unit_test(test_listen_errors),
