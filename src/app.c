@@ -19,6 +19,7 @@
 #include "app_limiters.h"
 #include "app_metrics.h"
 #include "app_metrics_server.h"
+#include "app_place.h"
 #include "app_providers.h"
 #include "app_ready.h"
 #include "app_shared.h"
@@ -67,12 +68,12 @@ struct app {
     struct app_status *status;
     struct prices *prices;
     struct app_shared *shared; /* NULL: this gateway is alone */
-    int listen_fd;
+    struct app_place place;
     struct http *http;
     struct app_metrics_server *metrics_server; /* NULL: metrics are with the rest */
     struct timer tick;
     uint64_t ticks, drain_until_ns;
-    bool stopping;
+    bool stopping, signalled;
     struct app_ready ready;
     struct app_jobs jobs;
 };
@@ -232,7 +233,6 @@ int app_new(const struct config *config, const struct app_wants *wants, struct a
     app->opt = &config->opt;
     app->wants = *wants;
     app->svc.store = wants->store; /* so that a start that fails frees it */
-    app->listen_fd = -1;
     int r = make_all(app, e);
     if (r < 0) {
         app_free(app);
@@ -251,8 +251,6 @@ void app_free(struct app *app)
     if (app->http)
         http_stop(app->http);
     app_metrics_server_stop(app->metrics_server);
-    if (app->listen_fd >= 0)
-        close(app->listen_fd);
     web_release(&app->web);
     app_shared_free(app->shared);
     lane_free(svc->imaging);
@@ -282,6 +280,7 @@ void app_free(struct app *app)
     app_status_free(app->status);
     uploads_free(svc->uploads);
     spool_free(svc->spool);
+    app_place_free(&app->place);
     loop_uv_free(app->uv);
     if (app->imaging)
         imaging_stop();
@@ -380,6 +379,9 @@ static void on_tick(struct timer *t)
         tick_providers(&app->svc);
         uploads_expire(app->svc.uploads, now);
     }
+    app_place_tick(&app->place);
+    if (app_place_left(&app->place))
+        app_stop(app);
     if (app->stopping)
         check_drained(app);
 }
@@ -390,8 +392,8 @@ void app_stop(struct app *app)
         return;
     app->stopping = true;
     atomic_store(&app->svc.draining, true);
-    uint64_t now = loop_now_ns(app->svc.loop);
-    app->drain_until_ns = now + (uint64_t)app->opt->drain_timeout_s * NS_PER_S;
+    uint64_t now = loop_now_ns(app->svc.loop), most = now + (uint64_t)app->opt->drain_timeout_s * NS_PER_S;
+    app->drain_until_ns = app->place.leaving ? MIN(app->place.until_ns, most) : most;
     if (app->http)
         http_drain(app->http);
     web_stop(&app->web);
@@ -404,31 +406,15 @@ void app_stop(struct app *app)
 static void on_signal(void *ctx, int signum)
 {
     struct app *app = ctx;
-    if (app->stopping) {
+    if (app->signalled) {
         LOG(LOG_WARN, "second signal: leaving at once", F_INT("requests", atomic_load(&app->svc.open)));
         _exit(130);
     }
+    app->signalled = true;
     LOG(LOG_INFO, "draining", F_STR("signal", strsignal(signum)),
         F_INT("requests", atomic_load(&app->svc.open)));
-    app_stop(app);
-}
-
-static int replicate_hook(void *ctx, const struct webhook_headers *headers, struct blob *body)
-{
-    return provider_replicate_hook(ctx, headers, body);
-}
-
-/* They are signed, but only https keeps them from being read by others. */
-static void expect_hooks(struct app *app)
-{
-    struct services *svc = &app->svc;
-    for (unsigned i = 0; i < svc->provider_count; i++) {
-        if (strcmp(svc->provider[i]->ops->name, "replicate") != 0 ||
-            strncmp(app->opt->public_base_url, "https:", 6) != 0)
-            continue;
-        app->web.hook = replicate_hook;
-        app->web.hook_ctx = svc->provider[i];
-    }
+    if (!app_place_keep(&app->place))
+        app_stop(app);
 }
 
 int app_listen(struct app *app, struct error *e)
@@ -456,7 +442,7 @@ int app_listen(struct app *app, struct error *e)
         .ws = app->jobs.jobs ? jobs_socket : NULL,
         .jobs_ctx = app->jobs.jobs,
     };
-    expect_hooks(app);
+    app_expect_hooks(&app->svc, &app->web);
     web_init(&app->web);
     app->gate.svc = &app->svc;
     app->gate.web = &app->web;
@@ -470,16 +456,19 @@ int app_listen(struct app *app, struct error *e)
     for (unsigned i = 0; r == 0 && access_name(app->gate.access, i); i++)
         metrics_key(app->svc.metrics, access_name(app->gate.access, i));
     if (r == 0)
-        r = http_listen(app->opt->host, (int)app->opt->port, &app->listen_fd, e);
-    if (r == 0 && *app->opt->metrics_addr)
-        r = app_metrics_server_start(&app->web, &app->metrics_server, e);
+        r = app_place_open(&app->place, app->opt, e);
+    if (r == 0)
+        r = app_place_start_metrics(&app->place, &app->web, &app->metrics_server, e);
     if (r < 0)
         return r;
-    struct http_config config = {app->listen_fd, app->opt, &receive_handler, &app->gate};
+    int fd = app->place.sockets.listen_fd;
+    struct http_config config = {fd, app->opt, &receive_handler, &app->gate, app_place_waits(&app->place)};
     r = http_start(&config, &app->http, e);
     if (r < 0)
         return r;
-    LOG(LOG_INFO, "listening", F_STR("host", app->opt->host), F_INT("port", http_port_of(app->listen_fd)),
+    app_place_hold(&app->place, &(struct app_place_holder){&app->svc, app->http, app->metrics_server,
+                                                           &app->jobs, ready, app});
+    LOG(LOG_INFO, "listening", F_STR("host", app->opt->host), F_INT("port", http_port_of(fd)),
         F_INT("connections_max", http_connections_max(app->http)), F_STR("data_dir", app->opt->data_dir),
         F_STR("provider", app->svc.provider[0]->ops->name), F_STR("store", app->svc.store->ops->name),
         F_STR("version", LIMNER_VERSION));
@@ -490,7 +479,7 @@ void app_run(struct app *app)
 {
     timer_arm(app->svc.loop, &app->tick, loop_now_ns(app->svc.loop), on_tick);
     app_history_start(&app->svc);
-    app_jobs_start(&app->jobs);
+    app_place_start(&app->place);
     budgets_start(app->svc.budgets);
     app_shared_start(app->shared);
     loop_uv_run(app->uv);

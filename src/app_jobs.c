@@ -70,16 +70,36 @@ int app_make_jobs(struct services *svc, struct lane *disk, struct app_jobs *ret,
     return r;
 }
 
-void app_jobs_start(struct app_jobs *a)
+void app_jobs_start(struct app_jobs *a, bool alone)
+{
+    if (!a->jobs)
+        return;
+    jobs_share(a->jobs, !alone);
+    journal_start(a->svc->journal);
+}
+
+void app_jobs_share(struct app_jobs *a)
 {
     if (a->jobs)
-        journal_start(a->svc->journal);
+        jobs_share(a->jobs, true);
+}
+
+void app_jobs_leave(struct app_jobs *a)
+{
+    app_jobs_share(a);
+    app_jobs_stop(a);
+}
+
+bool app_jobs_quiet(const struct app_jobs *a)
+{
+    return !a->jobs || !journal_busy(a->svc->journal);
 }
 
 void app_jobs_stop(struct app_jobs *a)
 {
-    if (a->jobs)
+    if (a->jobs && !a->stopped)
         jobs_stop(a->jobs);
+    a->stopped = true;
 }
 
 unsigned app_jobs_left(const struct app_jobs *a)

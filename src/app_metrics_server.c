@@ -5,13 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app_sockets.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/server/http.h"
 #include "request/figures.h"
 #include "web/pages.h"
 
-enum { CONNECTIONS_MAX = 64, PORT_DIGITS = 5, PORT_MAX = 65535 };
+enum { CONNECTIONS_MAX = 64, LEAVE_IDLE_MS = 1000, PORT_DIGITS = 5, PORT_MAX = 65535 };
 
 struct app_metrics_server {
     struct options opt; /* the server's, but for its size */
@@ -100,8 +101,13 @@ static int listen_and_serve(struct app_metrics_server *s, struct error *e)
     int port;
     if (app_metrics_address(s->opt.metrics_addr, host, &port) < 0)
         return error_set(e, ERR_VALIDATION, "it is no address with a port, like 127.0.0.1:9090");
-    int r = http_listen(host, port, &s->listen_fd, e);
-    const struct http_config config = {s->listen_fd, &s->opt, &handler, s};
+    if (s->listen_fd >= 0 && (!app_socket_listens(s->listen_fd) || http_port_of(s->listen_fd) != port)) {
+        close(s->listen_fd);
+        s->listen_fd = -1;
+    }
+    bool given = s->listen_fd >= 0;
+    int r = !given ? http_listen(host, port, &s->listen_fd, e) : 0;
+    const struct http_config config = {s->listen_fd, &s->opt, &handler, s, given};
     if (r == 0)
         r = http_start(&config, &s->http, e);
     if (r == 0)
@@ -110,11 +116,11 @@ static int listen_and_serve(struct app_metrics_server *s, struct error *e)
     return r;
 }
 
-int app_metrics_server_start(struct web *web, struct app_metrics_server **ret, struct error *e)
+int app_metrics_server_start(struct web *web, int socket, struct app_metrics_server **ret, struct error *e)
 {
     struct error why = {0};
     struct app_metrics_server *s = NEW(struct app_metrics_server);
-    *s = (struct app_metrics_server){.opt = *web->opt, .web = web, .listen_fd = -1};
+    *s = (struct app_metrics_server){.opt = *web->opt, .web = web, .listen_fd = socket};
     s->opt.front_threads = 1;
     s->opt.connections_max = CONNECTIONS_MAX;
     if (listen_and_serve(s, &why) < 0) {
@@ -124,6 +130,31 @@ int app_metrics_server_start(struct web *web, struct app_metrics_server **ret, s
     }
     *ret = s;
     return 0;
+}
+
+int app_metrics_server_socket(const struct app_metrics_server *s)
+{
+    return s ? s->listen_fd : -1;
+}
+
+void app_metrics_server_accept(struct app_metrics_server *s)
+{
+    if (s)
+        http_accept(s->http);
+}
+
+void app_metrics_server_leave(struct app_metrics_server *s)
+{
+    if (s)
+        http_leave(s->http, LEAVE_IDLE_MS);
+}
+
+void app_metrics_server_let_go(struct app_metrics_server *s)
+{
+    if (!s || s->listen_fd < 0 || !http_has_left(s->http))
+        return;
+    close(s->listen_fd);
+    s->listen_fd = -1;
 }
 
 void app_metrics_server_stop(struct app_metrics_server *s)

@@ -135,3 +135,20 @@ int app_make_providers(const struct app_parts *a, struct error *e)
         return error_set_field(e, ERR_VALIDATION, "PROVIDERS", "PROVIDERS names no provider");
     return 0;
 }
+
+static int replicate_hook(void *ctx, const struct webhook_headers *headers, struct blob *body)
+{
+    return provider_replicate_hook(ctx, headers, body);
+}
+
+/* They are signed, but only https keeps them from being read by others. */
+void app_expect_hooks(const struct services *svc, struct web *web)
+{
+    for (unsigned i = 0; i < svc->provider_count; i++) {
+        if (strcmp(svc->provider[i]->ops->name, "replicate") != 0 ||
+            strncmp(svc->opt->public_base_url, "https:", 6) != 0)
+            continue;
+        web->hook = replicate_hook;
+        web->hook_ctx = svc->provider[i];
+    }
+}

@@ -3,6 +3,7 @@
 
 #include "base/macros.h"
 #include "request/request.h"
+#include "web/web.h"
 
 struct local;
 struct lane;
@@ -20,3 +21,5 @@ struct app_parts {
 /* VALIDATION: PROVIDERS names what is not there, or what is not set up. What was made is in svc all the same.
  */
 int app_make_providers(const struct app_parts *parts, struct error *e) MUST_CHECK;
+/* Replicate's webhooks reach their provider. */
+void app_expect_hooks(const struct services *svc, struct web *web);

@@ -23,6 +23,7 @@ struct inputs {
     char *folder;
     struct list bucket[BUCKETS];
     unsigned writing;
+    bool shared;
 };
 
 struct input {
@@ -155,7 +156,8 @@ void inputs_drop(struct inputs *in, const uint8_t digest[static DIGEST_BYTES])
     if (--i->refs > 0 || i->writing)
         return;
     FREE_ON_EXIT char *path = path_of(in, digest);
-    unlink(path);
+    if (!in->shared)
+        unlink(path);
     input_free(i);
 }
 
@@ -174,9 +176,16 @@ int inputs_open(struct inputs *in, const uint8_t digest[static DIGEST_BYTES], st
     return body_open(in->config.spool, path, digest, ret, e);
 }
 
+void inputs_share(struct inputs *in, bool shared)
+{
+    in->shared = shared;
+}
+
 unsigned inputs_sweep(struct inputs *in)
 {
     unsigned gone = 0;
+    if (in->shared)
+        return 0;
     DIR *d = opendir(in->folder);
     const struct dirent *entry;
     while (d && (entry = readdir(d))) {

@@ -176,7 +176,9 @@ static void lose_request(struct job *job)
 
 void jobs_found(struct jobs *j, const struct journal_row *row)
 {
-    struct job *job = job_find(j, row->id) ? NULL : job_of_row(j, row);
+    if (job_find(j, row->id))
+        return; /* it was found before */
+    struct job *job = job_of_row(j, row);
     if (!job) {
         LOG(LOG_ERROR, "a job in the journal cannot be read", F_STR("job", row->id));
         journal_note_state(j->svc->journal, row->id, JOURNAL_FAILED, row->cost_nano, NULL,
@@ -205,17 +207,24 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
 
 void jobs_started(struct jobs *j)
 {
-    unsigned taken_up = j->open;
+    unsigned taken_up = 0;
     j->started = true;
     unsigned swept = inputs_sweep(j->inputs);
     for (size_t i = 0; i < JOB_BUCKETS; i++)
         LIST_FOREACH_SAFE (node, &j->bucket[i]) {
             struct job *job = CONTAINER_OF(node, struct job, in_bucket);
-            if (!job_is_over(job) && !job->begun)
-                job_begin(job);
+            if (job_is_over(job) || job->begun)
+                continue;
+            job_begin(job);
+            taken_up++;
         }
     if (taken_up || swept)
         LOG(LOG_INFO, "jobs taken up", F_INT("jobs", taken_up), F_INT("pictures_swept", swept));
+}
+
+void jobs_share(struct jobs *j, bool shared)
+{
+    inputs_share(j->inputs, shared);
 }
 
 /* ---- the end ---- */

@@ -4,9 +4,9 @@
  * own. At most JOBS_ACTIVE_MAX of a class are worked on at once; the rest are some hundred bytes each.
  *
  * Order: jobs_new; jobs_desk goes into struct services and jobs_pages into struct web; journal_start tells
- * each open row to jobs_found and then jobs_started, which begins their work and sweeps what no row needs;
- * jobs_stop begins no more; jobs_left says how many are left to the next start; jobs_free. Core thread, but
- * for the pages, which are called on front threads. */
+ * each open row to jobs_found and then jobs_started, which begins their work and sweeps what no row needs
+ * (again, if it is started again); jobs_stop begins no more; jobs_left says how many are left to the next
+ * start; jobs_free. Core thread, but for the pages, which are called on front threads. */
 #pragma once
 
 #include <stdbool.h>
@@ -32,6 +32,9 @@ struct job_desk *jobs_desk(struct jobs *j);
 
 void jobs_found(struct jobs *j, const struct journal_row *row);
 void jobs_started(struct jobs *j);
+/* Another process works on jobs of the same DATA_DIR, as one that takes over from the other: pictures are
+ * left where they are. When it has ended, the next jobs_started sweeps. */
+void jobs_share(struct jobs *j, bool shared);
 void jobs_stop(struct jobs *j);
 /* After that: requests of jobs that are under way, which the next start takes up again. */
 unsigned jobs_left(const struct jobs *j);

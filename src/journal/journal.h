@@ -98,8 +98,8 @@ struct journal_config {
  * before the loop runs. Fails only where waiting does not help: INTERNAL (damaged, of a newer program),
  * VALIDATION (the address). */
 int journal_new(const struct journal_config *config, struct journal **ret, struct error *e) MUST_CHECK;
-void journal_free(struct journal *j); /* accepts NULL; not while busy */
-void journal_start(struct journal *j);
+void journal_free(struct journal *j);  /* accepts NULL; not while busy */
+void journal_start(struct journal *j); /* again: reads again what earlier processes have left open */
 void journal_stop(struct journal *j);
 bool journal_busy(const struct journal *j);
 bool journal_is_up(const struct journal *j); /* the last group was written */
