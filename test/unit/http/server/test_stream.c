@@ -124,7 +124,7 @@ static int peer_listens(void)
 
 static char peer_char(int fd)
 {
-    char c;
+    char c = 0;
     if (!peer_readable(fd, PEER_WAIT_MS) || recv(fd, &c, 1, 0) != 1)
         fail_msg("%s", "the stream has broken off");
     return c;
