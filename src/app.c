@@ -321,14 +321,17 @@ static void warn(void *ctx, const char *what)
 
 /* ---- running ---- */
 
+static bool all_written(struct app *app)
+{
+    bool history = app_history_stopped(&app->svc), budgets = app_budgets_stopped(&app->svc);
+    return app_jobs_written(&app->jobs) && budgets && history;
+}
+
 /* Only jobs are under way, and the next start takes them up where they are: what is written about them must
  * be on the disk, and that is all. Their runs cannot be freed, so the process ends without. */
 static void leave_jobs(struct app *app, unsigned open, bool late)
 {
-    bool written = app_history_stopped(&app->svc);
-    written = app_budgets_stopped(&app->svc) && written;
-    written = app_jobs_written(&app->jobs) && written;
-    if (!written && !late)
+    if (!all_written(app) && !late)
         return;
     LOG(LOG_INFO, "stopped", F_INT("jobs_left_to_the_next_start", open));
     _exit(0);
@@ -354,9 +357,9 @@ static void check_drained(struct app *app)
         LOG(LOG_WARN, "drain took too long", F_INT("requests", open));
         _exit(1); /* running work cannot be freed; the process ends without it */
     }
-    bool written = app_history_stopped(&app->svc);
-    written = app_jobs_written(&app->jobs) && written;
-    if (!app_budgets_stopped(&app->svc) || !written)
+    if (late && app_jobs_cut_readers(&app->jobs, app->http))
+        return;
+    if (!all_written(app))
         return; /* each wait for the database is bounded */
     timer_disarm(app->svc.loop, &app->tick);
     loop_uv_stop(app->uv);

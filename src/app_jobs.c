@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/server/http.h"
 #include "store/keyfile.h"
 
 enum { OWNER_BYTES = 8, LANE_QUEUE_MAX = 16 };
@@ -110,6 +111,14 @@ unsigned app_jobs_left(const struct app_jobs *a)
 bool app_jobs_busy(const struct app_jobs *a)
 {
     return a->jobs && jobs_busy(a->jobs);
+}
+
+bool app_jobs_cut_readers(struct app_jobs *a, struct http *http)
+{
+    if (!a->jobs || !jobs_has_readers(a->jobs))
+        return false;
+    http_cut_streams(http);
+    return true;
 }
 
 bool app_jobs_written(struct app_jobs *a)

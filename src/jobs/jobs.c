@@ -252,6 +252,11 @@ void jobs_stop(struct jobs *j)
     websockets_stop(j->sockets);
 }
 
+bool jobs_has_readers(const struct jobs *j)
+{
+    return !list_empty(&j->readers);
+}
+
 bool jobs_busy(const struct jobs *j)
 {
     return callbacks_busy(j->callbacks) || websockets_open(j->sockets) > 0;

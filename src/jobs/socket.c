@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "jobs/pages.h"
 
-enum { SUBSCRIPTIONS_MAX = 256, WORDS_MAX = 4096, MESSAGE_MAX = 4096, PING_S = 15, RATE = 50 };
+enum { SUBSCRIPTIONS_MAX = 256, WORDS_MAX = 4096, MESSAGE_MAX = 4096, PING_S = 15, RATE = 300 };
 
 struct socket {
     struct jobs *jobs;
