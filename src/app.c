@@ -80,17 +80,6 @@ struct app {
 
 /* ---- making the parts ---- */
 
-void app_program_dir(char *ret, size_t size)
-{
-    ssize_t n = readlink("/proc/self/exe", ret, size - 1);
-    ret[MAX(n, 0)] = '\0';
-    char *slash = strrchr(ret, '/');
-    if (slash)
-        *slash = '\0';
-    else
-        snprintf(ret, size, ".");
-}
-
 static unsigned cores_or(int64_t asked)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
