@@ -165,7 +165,7 @@ static void judge_answer(struct replicate_run *run, const struct replicate_reply
                          const struct replicate_answer *a)
 {
     struct replicate_verdict v;
-    const struct raw_run *raw = run->prediction->raw; /* its owner wants to see the books, too */
+    const struct raw_run *raw = run->prediction->raw;            /* its owner wants to see the books, too */
     const bool once = raw ? raw->once : !run->prediction->input; /* what has gone cannot be sent again */
     const struct replicate_asked asked = {
         .prefer = !raw && reply->call == REPLICATE_CALL_CREATE,
