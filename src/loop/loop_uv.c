@@ -1,3 +1,6 @@
+/* Happy path: another thread wakes the loop by a libuv async, which costs it a system call. The core wakes
+ * itself without any: what completes inside a turn is seen to in that turn, and what completes in a callback of
+ * libuv's, in a turn right behind it. Invariant: before the loop sleeps, `due` is false. */
 #include "loop/loop_uv.h"
 
 #include <stdlib.h>
@@ -19,7 +22,10 @@ struct loop_uv {
     struct loop loop;
     uv_loop_t uv;
     uv_async_t wake;
+    uv_prepare_t before; /* it sleeps */
+    uv_check_t after;    /* it has slept */
     uv_timer_t timer;
+    bool turning, due; /* a turn is under way; one is needed. Core thread */
     uint64_t timer_at_ns; /* what the libuv timer is set to; UINT64_MAX: stopped */
     struct signal_watch signals[SIGNALS_MAX];
     unsigned signal_count;
@@ -48,7 +54,10 @@ static uint64_t now_ns(struct loop *loop)
 static void wake(struct loop *loop)
 {
     struct loop_uv *u = loop->driver_state;
-    uv_async_send(&u->wake);
+    if (loop->thread == 0 || !loop_is_mine(loop))
+        uv_async_send(&u->wake);
+    else if (!u->turning)
+        u->due = true;
 }
 
 static const struct loop_driver uv_driver = {.now_ns = now_ns, .wake = wake};
@@ -62,6 +71,20 @@ static void on_timer(uv_timer_t *handle)
     turn(u);
 }
 
+static void before_sleep(uv_prepare_t *handle)
+{
+    struct loop_uv *u = handle->data;
+    if (u->due)
+        turn(u);
+}
+
+static void after_sleep(uv_check_t *handle)
+{
+    struct loop_uv *u = handle->data;
+    if (u->due)
+        turn(u);
+}
+
 static void on_wake(uv_async_t *handle)
 {
     turn(handle->data);
@@ -70,7 +93,10 @@ static void on_wake(uv_async_t *handle)
 /* One turn, then the libuv timer is set to the earliest timer of ours. */
 static void turn(struct loop_uv *u)
 {
+    u->due = false;
+    u->turning = true;
     loop_turn(&u->loop);
+    u->turning = false;
     uint64_t at = loop_next_timer_ns(&u->loop);
     if (at == u->timer_at_ns)
         return;
@@ -92,7 +118,9 @@ struct loop_uv *loop_uv_new(void)
     CHECK(uv_loop_init(&u->uv) == 0);
     CHECK(uv_async_init(&u->uv, &u->wake, on_wake) == 0);
     CHECK(uv_timer_init(&u->uv, &u->timer) == 0);
-    u->wake.data = u->timer.data = u;
+    CHECK(uv_prepare_init(&u->uv, &u->before) == 0 && uv_check_init(&u->uv, &u->after) == 0);
+    CHECK(uv_prepare_start(&u->before, before_sleep) == 0 && uv_check_start(&u->after, after_sleep) == 0);
+    u->wake.data = u->timer.data = u->before.data = u->after.data = u;
     u->timer_at_ns = UINT64_MAX;
     return u;
 }
