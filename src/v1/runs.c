@@ -211,17 +211,42 @@ static void budget_done(struct op *op)
         give_up(run, &run->work->hold.err);
 }
 
+static unsigned retry_after_s(const struct v1_run *run)
+{
+    const struct v1 *v = run->v1;
+    uint64_t typical_ns = v->typical_ns[run->class];
+    return limiter_retry_after_s(v->config.class_limiter[run->class], &run->work->wait.asker,
+                                 typical_ns ? typical_ns : NS_PER_S);
+}
+
+static void slot_done(struct op *op);
+
+/* Another's took its place in the queue. What a caller was told of waits on all the same. true: it does. */
+static bool waits_on(struct v1_run *run)
+{
+    struct slot_wait *wait = &run->work->wait;
+    const struct v1_record *first = CONTAINER_OF(run->records.next, struct v1_record, of_run);
+    if (run->work->cancelled || !first->name.id[0])
+        return false;
+    wait->asker.promised = true;
+    return limiter_acquire(run->limiter, wait, slot_done) == 0;
+}
+
 static void slot_done(struct op *op)
 {
     struct v1_run *run = CONTAINER_OF(op, struct v1_work, wait.op)->run;
     struct error e = {0};
+    if (op->result == -ERR_QUEUE_FULL && waits_on(run))
+        return;
     timer_disarm(run->v1->config.loop, &run->work->queue_limit);
     if (op->result < 0)
         run->limiter = NULL;
-    if (op->result == -ERR_QUEUE_FULL)
+    if (op->result == -ERR_QUEUE_FULL) {
         error_set(&e, ERR_QUEUE_FULL, "Its place in the queue went to a caller who has fewer");
-    else if (op->result < 0)
+        e.retry_after_s = retry_after_s(run);
+    } else if (op->result < 0) {
         error_set(&e, ERR_DEADLINE, "There was no slot for it in time");
+    }
     if (op->result < 0 || run->work->cancelled)
         give_up(run, &e);
     else if (!v1_reserve(run, budget_done))
@@ -273,6 +298,8 @@ static void join(struct v1_call *c, struct v1_run *run)
     count(run->v1, hit ? V_RESULT_HIT : V_RESULT_COALESCED);
     if (hit)
         v1_saved(run, c->tenant);
+    else if (run->at == V1_QUEUED)
+        limiter_lend_turn(&run->work->wait, &c->asker);
     if (hit || (run->said && o->wait_s == 0))
         v1_answer_record(TAKE(c->x), c->base, r, 201, hit ? "hit" : "fwd=miss; collapsed");
     else
@@ -303,9 +330,7 @@ static void start(struct v1_call *c)
     bool busy = limiter_is_busy(limiter);
     run->work->wait.asker = c->asker;
     if (limiter_acquire(limiter, &run->work->wait, slot_done) < 0) {
-        uint64_t typical_ns = v->typical_ns[run->class] ? v->typical_ns[run->class] : NS_PER_S;
-        refuse(c, ERR_QUEUE_FULL, "Too many predictions of this class wait already",
-               limiter_retry_after_s(limiter, &c->asker, typical_ns));
+        refuse(c, ERR_QUEUE_FULL, "Too many predictions of this class wait already", retry_after_s(run));
         free(run->work);
         free(run);
         return;

@@ -156,6 +156,20 @@ def test_classes_and_a_full_queue(bare):
     assert bare.upstream.count("create") == 1
 
 
+def test_callers_share_the_queue(bare):
+    """One with many leaves room for another; and what it was told of is not driven out."""
+    bare.upstream.script(life(run_s=0.1, wait_s=0))
+    gateway = bare.start(V1_CLASSES=f"{FLUX}=comic", REPLICATE_COMIC_CONCURRENCY=1, QUEUE_MAX=2, API_KEYS=KEYS)
+    one, two = ({"Authorization": f"Bearer 0123456789abcdef-{name}"} for name in ("one", "two"))
+    names = [made(create(gateway, str(n), headers=one))["id"] for n in range(3)]
+    problem(create(gateway, "more", headers=one), 429)
+    other = made(create(gateway, "other", headers=two))["id"]
+    until(lambda: shown(gateway, other, headers=two)["status"] == "succeeded", 20)
+    assert sum(shown(gateway, name, headers=one)["status"] == "succeeded" for name in names) < 3
+    for name in names:
+        until(lambda: shown(gateway, name, headers=one)["status"] == "succeeded", 20)
+
+
 def test_no_slot_in_time(bare):
     bare.upstream.script(life(run_s=60, wait_s=0))
     gateway = bare.start(V1_CLASSES=f"{FLUX}=comic", REPLICATE_COMIC_CONCURRENCY=1, QUEUE_TIMEOUT_MS=300)
