@@ -105,9 +105,9 @@ static void test_every_route_is_there(void **state)
             continue;
         json_t *op = get(paths, routes[i].path, method, NULL);
         assert_non_null(get(op, "summary", NULL));
-        bool answers = i != ROUTE_WS; /* that becomes something else than HTTP */
-        assert_int_equal(answers && get(op, "responses", "200", "headers", "RateLimit-Limit", NULL),
-                         answers && routes[i].per_minute > 0);
+        const json_t *ok = get(op, "responses", "200", NULL); /* some say 202, or change the protocol */
+        assert_int_equal(ok && json_object_get(json_object_get(ok, "headers"), "RateLimit-Limit"),
+                         ok && routes[i].per_minute > 0);
         assert_int_equal(get(op, "responses", "429", NULL) != NULL, routes[i].per_minute > 0);
     }
     assert_non_null(get(paths, "/files/{key}", "get", "responses", "410", NULL));
