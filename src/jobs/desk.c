@@ -244,7 +244,7 @@ static void submit(struct job_desk *d, struct request *req, op_done_fn *on_done)
         of->err = req->err;
         r = -(int)req->err.code;
     }
-    if (r < 0) {
+    if (r < 0 || !t->job) {
         finish(t, r);
         return;
     }
