@@ -39,7 +39,7 @@ void jobs_stop(struct jobs *j);
 /* After that: requests of jobs that are under way, which the next start takes up again. */
 unsigned jobs_left(const struct jobs *j);
 bool jobs_has_readers(const struct jobs *j); /* of events */
-bool jobs_busy(const struct jobs *j); /* somebody is being told something: events, a callback */
+bool jobs_busy(const struct jobs *j);        /* somebody is being told something: events, a callback */
 
 /* GET /ws: answers x. who: as below. A front thread. */
 void jobs_socket(void *jobs, struct exchange *x, const char *who);

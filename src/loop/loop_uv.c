@@ -1,6 +1,6 @@
 /* Happy path: another thread wakes the loop by a libuv async, which costs it a system call. The core wakes
- * itself without any: what completes inside a turn is seen to in that turn, and what completes in a callback of
- * libuv's, in a turn right behind it. Invariant: before the loop sleeps, `due` is false. */
+ * itself without any: what completes inside a turn is seen to in that turn, and what completes in a callback
+ * of libuv's, in a turn right behind it. Invariant: before the loop sleeps, `due` is false. */
 #include "loop/loop_uv.h"
 
 #include <stdlib.h>
@@ -25,7 +25,7 @@ struct loop_uv {
     uv_prepare_t before; /* it sleeps */
     uv_check_t after;    /* it has slept */
     uv_timer_t timer;
-    bool turning, due; /* a turn is under way; one is needed. Core thread */
+    bool turning, due;    /* a turn is under way; one is needed. Core thread */
     uint64_t timer_at_ns; /* what the libuv timer is set to; UINT64_MAX: stopped */
     struct signal_watch signals[SIGNALS_MAX];
     unsigned signal_count;

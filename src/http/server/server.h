@@ -14,7 +14,7 @@ struct http {
     unsigned front_count;
     unsigned connections_max;
     atomic_bool draining;
-    atomic_bool stopping; /* streams are cut */
+    atomic_bool stopping;     /* streams are cut */
     atomic_bool waiting;      /* accept nothing yet */
     atomic_bool leaving;      /* accept no more */
     atomic_bool left;         /* the acceptor thread touches the listening socket no more */
