@@ -65,7 +65,7 @@ int app_make_jobs(struct services *svc, struct lane *disk, struct app_jobs *ret,
     };
     r = journal_new(&config, &svc->journal, e);
     if (r == 0)
-        r = jobs_new(&(struct jobs_config){svc, disk}, &ret->jobs, e);
+        r = jobs_new(&(struct jobs_config){svc, disk, owner}, &ret->jobs, e);
     if (r == 0)
         svc->desk = jobs_desk(ret->jobs);
     return r;

@@ -20,7 +20,7 @@ enum { BUCKETS = 4096 };
 
 struct inputs {
     struct inputs_config config;
-    char *folder;
+    char *root, *folder;
     struct list bucket[BUCKETS];
     unsigned writing;
     bool shared;
@@ -161,8 +161,26 @@ void inputs_drop(struct inputs *in, const uint8_t digest[static DIGEST_BYTES])
     input_free(i);
 }
 
+/* Another gateway's file gets a second name, which is ours. What cannot be had is told when it is opened. */
+static void take_from_others(const struct inputs *in, const uint8_t *digest)
+{
+    char hex[DIGEST_HEX + 1];
+    FREE_ON_EXIT char *ours = path_of(in, digest);
+    hex_encode(digest, DIGEST_BYTES, hex);
+    DIR *d = access(ours, F_OK) < 0 ? opendir(in->root) : NULL;
+    const struct dirent *entry;
+    int r = -1;
+    while (d && r < 0 && (entry = readdir(d))) {
+        FREE_ON_EXIT char *theirs = mem_printf("%s/%s/%s", in->root, entry->d_name, hex);
+        r = *entry->d_name == '.' ? -1 : link(theirs, ours);
+    }
+    if (d)
+        closedir(d);
+}
+
 void inputs_adopt(struct inputs *in, const uint8_t digest[static DIGEST_BYTES])
 {
+    take_from_others(in, digest);
     struct input *i = find(in, digest);
     if (!i)
         i = add(in, digest);
@@ -204,7 +222,7 @@ unsigned inputs_sweep(struct inputs *in)
 
 int inputs_new(const struct inputs_config *config, struct inputs **ret, struct error *e)
 {
-    char *folder = mem_printf("%s/jobs", config->data_dir);
+    char *folder = mem_printf("%s/%s", config->root, config->owner);
     int r = file_make_folders(folder);
     if (r < 0) {
         FREE_ON_EXIT char *what = mem_printf("make the folder %s", folder);
@@ -213,6 +231,7 @@ int inputs_new(const struct inputs_config *config, struct inputs **ret, struct e
     }
     struct inputs *in = NEW(struct inputs);
     in->config = *config;
+    in->root = mem_strdup(config->root);
     in->folder = folder;
     for (size_t i = 0; i < BUCKETS; i++)
         list_init(&in->bucket[i]);
@@ -229,6 +248,7 @@ void inputs_free(struct inputs *in)
         LIST_FOREACH_SAFE (node, &in->bucket[b]) {
             input_free(CONTAINER_OF(node, struct input, node));
         }
+    free(in->root);
     free(in->folder);
     free(in);
 }

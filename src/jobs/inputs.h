@@ -1,5 +1,6 @@
-/* inputs.h: the pictures of jobs, as files in DATA_DIR/jobs, named by their digest; jobs with the same
- * picture share one.
+/* inputs.h: the pictures of jobs, as files named by their digest; jobs with the same picture share one. Each
+ * gateway has a folder of its own below one that several may have together, so that who takes a job over from
+ * another finds its pictures there.
  *
  * Order: inputs_new; inputs_keep for each picture before its job is accepted (the file is there when its op
  * is done), inputs_drop for each when the job is over; the last drop removes the file. After a restart
@@ -19,7 +20,8 @@
 struct inputs;
 
 struct inputs_config {
-    const char *data_dir;
+    const char *root;  /* the folder of all; copied */
+    const char *owner; /* the name of ours below it; copied */
     struct spool *spool;
     struct lane *lane;
     struct loop *loop;
@@ -37,6 +39,7 @@ int inputs_new(const struct inputs_config *config, struct inputs **ret, struct e
 void inputs_free(struct inputs *in); /* accepts NULL; the files stay */
 void inputs_keep(struct inputs *in, struct input_keep *k, struct body *body, op_done_fn *on_done);
 void inputs_drop(struct inputs *in, const uint8_t digest[static DIGEST_BYTES]);
+/* Looks in the folders of the others, too: what is found there is ours as well from then on. */
 void inputs_adopt(struct inputs *in, const uint8_t digest[static DIGEST_BYTES]);
 /* A new reference; NOT_FOUND: somebody has removed it. */
 int inputs_open(struct inputs *in, const uint8_t digest[static DIGEST_BYTES], struct body **ret,

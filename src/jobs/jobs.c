@@ -97,13 +97,27 @@ void job_retire(struct job *job)
 
 /* ---- the whole ---- */
 
+static int make_inputs(const struct jobs_config *config, struct inputs **ret, struct error *e)
+{
+    const struct options *opt = config->svc->opt;
+    FREE_ON_EXIT char *root =
+        *opt->jobs_dir ? mem_strdup(opt->jobs_dir) : mem_printf("%s/jobs", opt->data_dir);
+    const struct inputs_config inputs = {
+        .root = root,
+        .owner = config->owner,
+        .spool = config->svc->spool,
+        .lane = config->disk,
+        .loop = config->svc->loop,
+        .to_disk = opt->journal_sync == JOURNAL_SYNC_DISK,
+    };
+    return inputs_new(&inputs, ret, e);
+}
+
 int jobs_new(const struct jobs_config *config, struct jobs **ret, struct error *e)
 {
     const struct options *opt = config->svc->opt;
     struct inputs *inputs;
-    int r = inputs_new(&(struct inputs_config){opt->data_dir, config->svc->spool, config->disk,
-                                               config->svc->loop, opt->journal_sync == JOURNAL_SYNC_DISK},
-                       &inputs, e);
+    int r = make_inputs(config, &inputs, e);
     if (r < 0)
         return r;
     struct jobs *j = NEW(struct jobs);

@@ -23,6 +23,7 @@ struct jobs;
 struct jobs_config {
     struct services *svc; /* borrowed, like the lane; its journal is set before jobs_started */
     struct lane *disk;
+    const char *owner; /* this gateway */
 };
 
 int jobs_new(const struct jobs_config *config, struct jobs **ret, struct error *e) MUST_CHECK;

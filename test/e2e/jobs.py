@@ -41,6 +41,11 @@ def cancel(gateway, job_id):
     return answer.json()["data"]
 
 
+def pictures(gateway):
+    """Those that jobs keep."""
+    return [f for f in (gateway.data / "jobs").rglob("*") if f.is_file()]
+
+
 def events(gateway, job_id, after=None, until_last=True):
     """The events as (id, name, data), to the end of the stream."""
     headers = {"Last-Event-ID": str(after)} if after is not None else {}

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from gateway import ONE_SLOW_RUN, SLOW, assert_error, assert_success, until
-from jobs import ASYNC, cancel, ended, events, job, submit
+from jobs import ASYNC, cancel, ended, events, job, pictures, submit
 from pictures import decode, fresh
 
 pytestmark = [pytest.mark.short, pytest.mark.threads]
@@ -139,7 +139,7 @@ def test_cancel_in_the_queue_and_at_work(start):
         assert over["state"] == "canceled" and over["error"]["code"] == "CANCELED"
     gateway.wait_idle()
     assert gateway.objects() == []
-    assert list((gateway.data / "jobs").iterdir()) == []
+    assert pictures(gateway) == []
 
 
 def test_cancel_leaves_twins_alone(start):
@@ -214,7 +214,7 @@ def test_what_waits_is_done_after_a_restart(start):
     for one in accepted:
         assert ended(gateway, one["job_id"], 60)["state"] == "completed"
     assert len(gateway.objects()) == 3
-    assert list((gateway.data / "jobs").iterdir()) == []
+    assert pictures(gateway) == []
 
 
 def test_what_waits_is_done_after_a_kill(start):
@@ -222,8 +222,8 @@ def test_what_waits_is_done_after_a_kill(start):
     accepted = [submit(gateway, fresh()) for _ in range(3)]
     gateway.process.kill()
     gateway.process.wait()
-    (gateway.data / "jobs" / ("0" * 64)).write_bytes(b"nobody's")
+    (pictures(gateway)[0].parent / ("0" * 64)).write_bytes(b"nobody's")
     gateway.start()
     for one in accepted:
         assert ended(gateway, one["job_id"], 60)["state"] == "completed"
-    until(lambda: list((gateway.data / "jobs").iterdir()) == [])
+    until(lambda: pictures(gateway) == [])

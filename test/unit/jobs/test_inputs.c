@@ -20,8 +20,9 @@ static struct place p;
 static void open_inputs(void)
 {
     struct error e;
-    assert_int_equal(
-        inputs_new(&(struct inputs_config){p.folder, p.spool, p.lane, &p.loop.loop, true}, &p.inputs, &e), 0);
+    FREE_ON_EXIT char *root = mem_printf("%s/jobs", p.folder);
+    const struct inputs_config config = {root, "ours", p.spool, p.lane, &p.loop.loop, true};
+    assert_int_equal(inputs_new(&config, &p.inputs, &e), 0);
 }
 
 static int begin(void **state)
@@ -56,7 +57,7 @@ static struct body *body_of(const char *text)
 
 static size_t files(void)
 {
-    return scratch_count(p.folder, "jobs");
+    return scratch_count(p.folder, "jobs/ours");
 }
 
 static unsigned done;
@@ -139,7 +140,7 @@ static void test_what_a_restart_finds(void **state)
 {
     keep("needed");
     keep("nobody's");
-    FREE_ON_EXIT char *half = mem_printf("%s/jobs/" BODY_KEEP_PREFIX "x", p.folder);
+    FREE_ON_EXIT char *half = mem_printf("%s/jobs/ours/" BODY_KEEP_PREFIX "x", p.folder);
     FILE *f = fopen(half, "w");
     assert_non_null(f);
     fclose(f);
@@ -155,6 +156,24 @@ static void test_what_a_restart_finds(void **state)
     assert_int_equal(files(), 0);
 }
 
+static void test_another_gateways_picture(void **state)
+{
+    keep("theirs");
+    FREE_ON_EXIT char *ours = mem_printf("%s/jobs/ours", p.folder);
+    FREE_ON_EXIT char *theirs = mem_printf("%s/jobs/theirs", p.folder);
+    inputs_free(p.inputs);
+    assert_int_equal(rename(ours, theirs), 0);
+    open_inputs();
+    assert_int_equal(files(), 0);
+    uint8_t digest[DIGEST_BYTES];
+    digest_of("theirs", 6, digest);
+    inputs_adopt(p.inputs, digest);
+    read_back("theirs");
+    drop("theirs");
+    assert_int_equal(files(), 0);
+    assert_int_equal(scratch_count(p.folder, "jobs/theirs"), 1);
+}
+
 static void test_what_is_not_there(void **state)
 {
     uint8_t digest[DIGEST_BYTES] = {1};
@@ -165,7 +184,7 @@ static void test_what_is_not_there(void **state)
 
 static void test_a_folder_that_cannot_be_written(void **state)
 {
-    FREE_ON_EXIT char *path = mem_printf("%s/jobs", p.folder);
+    FREE_ON_EXIT char *path = mem_printf("%s/jobs/ours", p.folder);
     FREE_ON_EXIT char *gone = mem_printf("%s/gone", p.folder);
     assert_int_equal(rename(path, gone), 0);
     struct body *b = body_of("lost");
@@ -186,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_file_for_the_same_picture, begin, end),
         cmocka_unit_test_setup_teardown(test_who_comes_while_it_is_written_waits_for_the_same, begin, end),
         cmocka_unit_test_setup_teardown(test_what_a_restart_finds, begin, end),
+        cmocka_unit_test_setup_teardown(test_another_gateways_picture, begin, end),
         cmocka_unit_test_setup_teardown(test_what_is_not_there, begin, end),
         cmocka_unit_test_setup_teardown(test_a_folder_that_cannot_be_written, begin, end),
     };

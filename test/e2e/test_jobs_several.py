@@ -1,0 +1,65 @@
+"""Several gateways with one PostgreSQL: a dead one's jobs are finished by a living one."""
+import pytest
+
+from cloud import PINNED, life
+from gateway import ONE_SLOW_RUN, until
+from jobs import ended, job, submit
+from pictures import fresh
+from test_history import postgres  # noqa: F401
+
+QUICK = {"JOB_OWNER_S": 4}
+
+
+def kill(gateway):
+    gateway.process.kill()
+    gateway.process.wait()
+    gateway.left = True
+
+
+def seen_by(gateway, job_id):
+    """Another gateway's, read from the database, until it is here."""
+    return ended(gateway, job_id, 60)
+
+
+def test_a_run_whose_id_is_known_is_followed(bare, postgres):  # noqa: F811
+    bare.upstream.script(life(wait_s=0, run_s=8))
+    first = bare.start(DATABASE_URL=postgres.url, **QUICK)
+    second = bare.start(DATABASE_URL=postgres.url, **QUICK)
+    accepted = submit(first, fresh(), route=PINNED)
+    until(lambda: bare.upstream.count("get") > 1)
+    assert job(second, accepted["job_id"])["state"] in ("queued", "running")
+    kill(first)
+    assert seen_by(second, accepted["job_id"])["state"] == "completed"
+    assert bare.upstream.count("created") == 1
+
+
+def test_what_waits_is_done_where_its_picture_can_be_had(start, postgres, tmp_path):  # noqa: F811
+    shared = {"DATABASE_URL": postgres.url, "JOBS_DIR": tmp_path / "jobs", **QUICK, **ONE_SLOW_RUN}
+    first, second = start(**shared), start(**shared)
+    accepted = [submit(first, fresh())["job_id"] for _ in range(3)]
+    kill(first)
+    for one in accepted:
+        assert seen_by(second, one)["state"] == "completed"
+    assert len(second.objects()) == 3
+
+
+def test_without_its_picture_it_says_so(start, postgres):  # noqa: F811
+    shared = {"DATABASE_URL": postgres.url, **QUICK, **ONE_SLOW_RUN}
+    first, second = start(**shared), start(**shared)
+    accepted = [submit(first, fresh())["job_id"] for _ in range(2)]
+    kill(first)
+    failed = seen_by(second, accepted[1])
+    assert (failed["state"], failed["error"]["code"], failed["billed"]) == ("failed", "UPLOAD_UNKNOWN", False)
+
+
+@pytest.mark.parametrize("how", ["completed", "canceled"])
+def test_the_living_ones_are_left_alone(start, postgres, how):  # noqa: F811
+    from jobs import cancel
+    shared = {"DATABASE_URL": postgres.url, **QUICK, **ONE_SLOW_RUN}
+    first, second = start(**shared), start(**shared)
+    accepted = submit(first, fresh())
+    if how == "canceled":
+        cancel(first, accepted["job_id"])
+    assert ended(first, accepted["job_id"])["state"] == how
+    until(lambda: job(second, accepted["job_id"])["state"] == how)
+    assert not second.records("request")
