@@ -37,6 +37,19 @@ static struct job_event *place(struct job_events *e)
     return oldest;
 }
 
+/* There are many on the way: they say what changes. The last one says all. */
+static void put_data(struct buf *b, const struct job *job)
+{
+    if (job_is_over(job)) {
+        job_put(b, job, job->base_url);
+        return;
+    }
+    json_out_begin(b, '{');
+    json_out_text(b, "state", job_state_name(job));
+    job_put_progress(b, job);
+    json_out_end(b, '}');
+}
+
 static struct blob *envelope(const struct job *job, uint64_t id, const char *name)
 {
     BUF_ON_EXIT struct buf text;
@@ -47,7 +60,7 @@ static struct blob *envelope(const struct job *job, uint64_t id, const char *nam
     json_out_text(&text, "job_id", job->id);
     json_out_int(&text, "time_ms", (int64_t)clock_wall_ms());
     json_out_key(&text, "data");
-    job_put(&text, job, job->base_url ? job->base_url : "");
+    put_data(&text, job);
     json_out_end(&text, '}');
     return buf_take_blob(&text);
 }

@@ -242,8 +242,11 @@ static struct reply *success_reply(const struct request *req, const struct resul
 
 struct reply *answer_reply(const struct request *req, const struct exchange *x, const char *base_url)
 {
-    if (req->accept.ticket && req->accept.ticket->op.result == 0)
-        return req->svc->desk->reply(req->svc->desk, req, x, base_url);
+    if (req->accept.ticket && req->accept.ticket->op.result == 0) {
+        struct reply *job = req->svc->desk->reply(req->svc->desk, req, x, base_url);
+        page_rate_headers(job, &req->receive.rate);
+        return job;
+    }
     const struct result *r = request_result(req);
     struct reply *reply = r ? success_reply(req, r, base_url) : reply_error(x, req->id, &req->err);
     page_rate_headers(reply, &req->receive.rate);
