@@ -406,7 +406,7 @@ def runs(place):
 def test_jobs_go_on_with_the_new_one(chain):
     """What runs is finished by the old one; the rest is the new one's as soon as that is so, not when the old one's last
     idle connection has gone. Nothing runs twice."""
-    place = chain(INSTANT_MS=400, REPLICATE_LIGHT_CONCURRENCY=1, JOBS_ACTIVE_MAX=1)
+    place = chain(INSTANT_MS=250 * SLOW, REPLICATE_LIGHT_CONCURRENCY=1, JOBS_ACTIVE_MAX=1)
     old = place.start()
     with Wire(old, timeout=60) as kept:
         assert get(kept).status_code == 200
@@ -551,7 +551,7 @@ def test_a_socket_of_systemds(tmp_path):
 
         old = begin()
         with Load(port, KINDS) as load:
-            for _ in range(3):
+            for _ in range(2):
                 until(lambda: old.request_count() > 5)
                 old.signal()
                 assert old.wait(20) == 0, old.tail()
