@@ -56,10 +56,13 @@ static void next_is_ready(void *ctx)
     app_metrics_server_leave(p->by.metrics);
 }
 
+/* Who leaves takes nothing up any more: the next one finds it. */
 static void before_is_quiet(void *ctx)
 {
     struct app_place *p = ctx;
-    app_jobs_start(p->by.jobs, false);
+    p->before_quiet = true;
+    if (!p->leaving)
+        app_jobs_start(p->by.jobs, false);
 }
 
 static void before_has_gone(void *ctx)
@@ -67,7 +70,8 @@ static void before_has_gone(void *ctx)
     struct app_place *p = ctx;
     p->before = false;
     LOG(LOG_INFO, "the process before has ended");
-    app_jobs_start(p->by.jobs, true);
+    if (!p->leaving)
+        app_jobs_start(p->by.jobs, true);
 }
 
 /* ---- life ---- */
@@ -121,11 +125,12 @@ void app_place_start(struct app_place *p)
         app_jobs_start(p->by.jobs, true);
 }
 
-/* No request is open, a job's or not, and all that was noted of jobs is written: the next process may take
- * them up. */
+/* No request is open, a job's or not, and all that was noted of jobs is written, here and in all before us:
+ * the next process may take up what there is. */
 static bool is_quiet(const struct app_place *p)
 {
-    return atomic_load(&p->by.svc->open) == 0 && app_jobs_quiet(p->by.jobs);
+    return atomic_load(&p->by.svc->open) == 0 && app_jobs_quiet(p->by.jobs) &&
+           (!p->before || p->before_quiet);
 }
 
 void app_place_tick(struct app_place *p)
@@ -159,7 +164,7 @@ static uint64_t waited_for(const struct app_place *p)
 
 bool app_place_left(const struct app_place *p)
 {
-    bool over = p->leaving && waited_for(p) == 0 && http_connections(p->by.http) == 0;
+    bool over = p->leaving && !p->before && waited_for(p) == 0 && http_connections(p->by.http) == 0;
     return over || (p->leaving && clock_mono_ns() > p->until_ns);
 }
 

@@ -29,7 +29,8 @@ struct app_place {
     struct app_place_holder by;
     uint64_t until_ns; /* what is not over by then is cut */
     bool open;         /* sockets are there, to be closed */
-    bool before;       /* there is a process before us */
+    bool before;       /* there is a process before us; we do not end before it */
+    bool before_quiet; /* it has no work any more */
     bool accepts, told, leaving, told_quiet;
 };
 

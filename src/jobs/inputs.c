@@ -209,7 +209,8 @@ unsigned inputs_sweep(struct inputs *in)
     while (d && (entry = readdir(d))) {
         uint8_t digest[DIGEST_BYTES];
         bool ours = hex_decode(entry->d_name, digest, DIGEST_BYTES) == 0;
-        bool half = strncmp(entry->d_name, BODY_KEEP_PREFIX, strlen(BODY_KEEP_PREFIX)) == 0;
+        bool half = strncmp(entry->d_name, BODY_KEEP_PREFIX, strlen(BODY_KEEP_PREFIX)) == 0 &&
+                    in->writing == 0; /* else it may be ours */
         if ((!ours || find(in, digest)) && !half)
             continue;
         if (unlinkat(dirfd(d), entry->d_name, 0) == 0)

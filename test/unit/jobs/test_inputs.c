@@ -136,6 +136,39 @@ static void test_who_comes_while_it_is_written_waits_for_the_same(void **state)
     assert_int_equal(files(), 0);
 }
 
+/* A half file may be one that is being written right now. */
+static void test_a_sweep_beside_a_write(void **state)
+{
+    FREE_ON_EXIT char *half = mem_printf("%s/jobs/" BODY_KEEP_PREFIX "x", p.folder);
+    FILE *f = fopen(half, "w");
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+    struct body *b = body_of("new");
+    struct input_keep k = {0};
+    inputs_keep(p.inputs, &k, b, count);
+    assert_int_equal(inputs_sweep(p.inputs), 0);
+    wait_for(1);
+    assert_int_equal(k.op.result, 0);
+    body_unref(b);
+    assert_int_equal(inputs_sweep(p.inputs), 1);
+    read_back("new");
+    drop("new");
+    assert_int_equal(files(), 0);
+}
+
+/* While there are two processes neither removes what the other may need. */
+static void test_a_folder_of_two(void **state)
+{
+    inputs_share(p.inputs, true);
+    keep("one");
+    drop("one");
+    assert_int_equal(inputs_sweep(p.inputs), 0);
+    assert_int_equal(files(), 1);
+    inputs_share(p.inputs, false);
+    assert_int_equal(inputs_sweep(p.inputs), 1);
+    assert_int_equal(files(), 0);
+}
+
 static void test_what_a_restart_finds(void **state)
 {
     keep("needed");
@@ -204,6 +237,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_file_for_the_same_picture, begin, end),
         cmocka_unit_test_setup_teardown(test_who_comes_while_it_is_written_waits_for_the_same, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_sweep_beside_a_write, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_folder_of_two, begin, end),
         cmocka_unit_test_setup_teardown(test_what_a_restart_finds, begin, end),
         cmocka_unit_test_setup_teardown(test_another_gateways_picture, begin, end),
         cmocka_unit_test_setup_teardown(test_what_is_not_there, begin, end),
