@@ -35,7 +35,8 @@ struct job_events {
 
 void job_events_init(struct job_events *e);
 void job_events_release(struct job_events *e); /* nobody listens any more */
-/* What the job says of itself now is the event: while it goes on, its state and progress; of the last one, all. */
+/* What the job says of itself now is the event: while it goes on, its state and progress; of the last one,
+ * all. */
 void job_events_add(struct job *job, const char *name);
 void job_events_replay(const struct job_events *e, uint64_t after, struct job_listener *l);
 void job_events_listen(struct job_events *e, struct job_listener *l);
