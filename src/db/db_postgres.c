@@ -286,6 +286,13 @@ static int64_t read_result(const PGresult *result, db_row_fn *row, void *ctx, st
     }
 }
 
+/* The server ends this connection, though the socket may not say so yet. */
+static bool is_farewell(const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    return state && strncmp(state, "57P", 3) == 0;
+}
+
 static int64_t lost(struct db *db, struct error *e)
 {
     const struct postgres *p = db->state;
@@ -306,15 +313,16 @@ static int64_t run(struct db *db, const char *sql, const struct db_value *args, 
     uint64_t deadline = clock_mono_ns() + (db->timeout_ms + GRACE_MS) * NS_PER_MS;
     if (!sent(p->conn, sql, args, count) || !flushed(p->conn, deadline))
         return lost(db, e);
-    bool late = false;
+    bool late = false, over = false;
     int64_t r = 0;
     PGresult *result;
     while ((result = next_result(p->conn, deadline, &late))) {
         if (r >= 0)
             r = read_result(result, row, ctx, e);
+        over |= is_farewell(result);
         PQclear(result);
     }
-    if (late || PQstatus(p->conn) != CONNECTION_OK) {
+    if (late || over || PQstatus(p->conn) != CONNECTION_OK) {
         if (r < 0)
             disconnect(db); /* e says it */
         else

@@ -51,6 +51,7 @@ static void settle_chores(struct journal *j)
         j->held_ns = j->asked_ns;
     if (done & CHORE_OPEN && !j->stopping) {
         tell_found(j, &j->open);
+        sql_advance(&j->open);
         j->started = !j->open.more;
         if (j->open.more)
             j->due |= CHORE_OPEN;
@@ -80,6 +81,7 @@ static void read_settled(struct journal *j, struct journal_read *r)
     for (struct list *node = r->found.rows.next; r->found.count && node != &r->found.rows; node = node->next)
         r->row(r, &CONTAINER_OF(node, struct sql_row, node)->row);
     r->told += r->found.count;
+    sql_advance(&r->found);
     sql_release(&r->found);
     if (r->found.more && r->item.kind == ITEM_CHILDREN)
         list_push_back(&j->queue, &r->item.node);

@@ -225,8 +225,6 @@ static bool keep_row(void *ctx, const struct db_value *c, unsigned count)
     memcpy(kept->row.fingerprint, c[C_FINGERPRINT].data, MIN(c[C_FINGERPRINT].size, (size_t)DIGEST_BYTES));
     list_push_back(&f->rows, &kept->node);
     f->count++;
-    f->after_ms = kept->row.created_ms;
-    snprintf(f->after_id, sizeof(f->after_id), "%s", kept->row.id);
     return true;
 }
 
@@ -242,6 +240,15 @@ void sql_release(struct journal_found *f)
     arena_release(&f->arena);
     f->rows = (struct list){0};
     f->count = 0;
+}
+
+void sql_advance(struct journal_found *f)
+{
+    if (f->count == 0)
+        return;
+    const struct journal_row *last = &CONTAINER_OF(f->rows.prev, struct sql_row, node)->row;
+    f->after_ms = last->created_ms;
+    snprintf(f->after_id, sizeof(f->after_id), "%s", last->id);
 }
 
 static int ended(struct journal_found *f, int64_t r)

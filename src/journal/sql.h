@@ -28,13 +28,15 @@ int sql_insert(struct sql *s, struct journal_write *w, struct error *e) MUST_CHE
 int sql_intent(struct sql *s, struct journal_write *w, struct error *e) MUST_CHECK;
 int sql_note(struct sql *s, const struct journal_note *n, struct error *e) MUST_CHECK;
 
-/* A journal_found that is zeroed, or released since the last step, is filled from where that step ended. */
+/* A step of reading: what f holds is replaced by what comes behind its `after`, which stays where it is, as a
+ * step may be done again; sql_advance moves it on once the rows have been told. */
 int sql_find(struct sql *s, struct journal_found *f, const char *id, struct error *e) MUST_CHECK;
 int sql_children(struct sql *s, struct journal_found *f, const char *parent, struct error *e) MUST_CHECK;
 /* Our open rows that another process wrote. */
 int sql_open(struct sql *s, struct journal_found *f, struct error *e) MUST_CHECK;
 /* Those that were taken over under this mark. */
 int sql_taken(struct sql *s, struct journal_found *f, int64_t mark, struct error *e) MUST_CHECK;
+void sql_advance(struct journal_found *f);
 void sql_release(struct journal_found *f); /* its rows; not where it is */
 
 /* Makes all open rows ours. */

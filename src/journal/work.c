@@ -96,8 +96,6 @@ static int take_over(struct journal *j)
         if (n < 0)
             return (int)n;
     }
-    j->taken.after_ms = 0;
-    j->taken.after_id[0] = '\0';
     int r = sql_taken(&j->sql, &j->taken, j->mark, &j->error);
     if (r == 0)
         j->mark = 0;
@@ -110,17 +108,30 @@ static int clear(struct journal *j)
     return sql_clear(&j->sql, before_ms, &j->error);
 }
 
+static int do_chore(struct journal *j, enum chore chore)
+{
+    switch (chore) {
+    case CHORE_OPEN:
+        return read_open(j);
+    case CHORE_TAKE:
+        return take_over(j);
+    case CHORE_CLEAR:
+        return clear(j);
+    case CHORE_BEAT:
+        break;
+    }
+    return 0;
+}
+
 static int do_chores(struct journal *j)
 {
-    int r = 0;
-    if (j->chores & CHORE_OPEN && (r = read_open(j)) == 0)
-        j->done |= CHORE_OPEN;
-    if (r == 0 && j->chores & CHORE_TAKE && (r = take_over(j)) == 0)
-        j->done |= CHORE_TAKE;
-    if (r == 0 && j->chores & CHORE_CLEAR) {
-        r = clear(j);
-        if (r == 0)
-            j->done |= CHORE_CLEAR;
+    static const enum chore chores[] = {CHORE_OPEN, CHORE_TAKE, CHORE_CLEAR};
+    int r = db_connect(j->sql.db, &j->error);
+    for (unsigned i = 0; i < ARRAY_LEN(chores) && r >= 0; i++) {
+        if (!(j->chores & ~j->done & (unsigned)chores[i]))
+            continue;
+        r = do_chore(j, chores[i]);
+        j->done |= r == 0 ? (unsigned)chores[i] : 0; /* 1: some of it */
     }
     return MIN(r, 0);
 }
@@ -138,14 +149,18 @@ static int try_group(struct journal *j)
 }
 
 /* A connection that has been lost is noticed when it is used, and two gateways may lock each other out: at
- * once again is mostly well, and writing twice is the same as once. What has waited for long has waited. */
+ * once again is mostly well, and doing it twice is the same as once. What has waited for long has waited. */
+static int twice(struct journal *j, int (*work)(struct journal *j), uint64_t until_ns)
+{
+    int r = work(j);
+    return r == -ERR_DATABASE && clock_mono_ns() < until_ns ? work(j) : r;
+}
+
 int journal_work(struct lane_job *job)
 {
     struct journal *j = CONTAINER_OF(job, struct journal, job);
     uint64_t until_ns = clock_mono_ns() + j->config.timeout_ms * NS_PER_MS;
-    int r = try_group(j);
-    if (r == -ERR_DATABASE && clock_mono_ns() < until_ns)
-        r = try_group(j);
+    int r = twice(j, try_group, until_ns);
     j->group_written = r == 0;
-    return r == 0 ? do_chores(j) : r;
+    return r == 0 ? twice(j, do_chores, until_ns) : r;
 }

@@ -433,6 +433,17 @@ static void test_a_refused_row(void **state)
     assert_int_equal(journal_rig_find(rig, "c", &got), 0);
 }
 
+/* In a group that is done again without a row that the database refused. */
+static void test_read_twice_told_once(void **state)
+{
+    struct journal_rig *rig = *state;
+    free(insert_many(rig, 450, "n", "batch"));
+    journal_note_run(rig->j, "nobody", "p", NULL); /* is a group alone */
+    journal_note_state(rig->j, "n00001", JOURNAL_FAILED, -1, NULL, "\xff");
+    assert_int_equal(journal_rig_children(rig, "batch"), 450);
+    assert_int_equal(rig->bad, engine->postgres ? 1 : 0);
+}
+
 /* ---- kill -9 ---- */
 
 enum { WRITERS = 64 };
@@ -787,6 +798,7 @@ int main(void)
         TEST(test_away_and_back),
         TEST(test_an_end_without_a_database),
         TEST(test_a_refused_row),
+        TEST(test_read_twice_told_once),
     };
     const struct CMUnitTest sqlite[] = {
         cmocka_unit_test(test_a_full_disk),
