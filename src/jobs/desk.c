@@ -76,7 +76,7 @@ static void answer_or_wait(struct ticket *t)
 {
     int64_t s = wait_s(t->req);
     struct loop *loop = t->jobs->svc->loop;
-    if (s == 0 || job_is_over(t->job) || t->jobs->stopped) {
+    if (s == 0 || !t->req->client || job_is_over(t->job) || t->jobs->stopped) {
         finish(t, 0);
         return;
     }

@@ -242,7 +242,7 @@ static struct reply *success_reply(const struct request *req, const struct resul
 
 struct reply *answer_reply(const struct request *req, const struct exchange *x, const char *base_url)
 {
-    if (req->accept.ticket && req->accept.ticket->op.result == 0) {
+    if (req->err.code == ERR_NONE && req->accept.ticket && req->accept.ticket->job) {
         struct reply *job = req->svc->desk->reply(req->svc->desk, req, x, base_url);
         page_rate_headers(job, &req->receive.rate);
         return job;

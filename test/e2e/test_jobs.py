@@ -8,6 +8,7 @@ import requests
 from gateway import ONE_SLOW_RUN, SLOW, assert_error, assert_success, until
 from jobs import ASYNC, cancel, ended, events, job, pictures, submit
 from pictures import decode, fresh
+from raw import Wire, post_head
 
 pytestmark = [pytest.mark.short, pytest.mark.threads]
 NOBODYS = "00000000-0000-4000-8000-000000000000"
@@ -63,6 +64,18 @@ def test_who_waits_gets_the_result_in_time_or_the_job(start):
     assert answer.headers["Preference-Applied"] == "wait=60"
     done = ended(gateway, late.json()["data"]["job_id"])
     assert body["data"]["key"] == done["result"]["data"]["key"]
+
+
+def test_who_leaves_while_it_waits_leaves_the_job(start):
+    gateway, picture = start(**ONE_SLOW_RUN), fresh()
+    with Wire(gateway) as wire:
+        head = post_head(len(picture)).replace("\r\n", "\r\nPrefer: wait=60\r\nIdempotency-Key: left\r\n", 1)
+        wire.send(head.encode() + picture)
+        gateway.wait_running("light")
+    until(lambda: not gateway.connections(), 2)
+    again = gateway.post(picture, headers={"Idempotency-Key": "left"})
+    assert_success(again)
+    assert len(gateway.objects()) == 1
 
 
 def test_status_waits_for_the_end(start):
