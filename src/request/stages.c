@@ -16,7 +16,7 @@ const struct stage stages[STAGE_COUNT] = {
                         LEAVE_STOPS, NULL},
     [STAGE_QUEUE] = {"queue", queue_enter, queue_done, LIMIT(queue_timeout_ms), true, LEAVE_STOPS, NULL},
     [STAGE_BUDGET] = {"budget", budget_enter, budget_done, LIMIT(queue_timeout_ms), true, LEAVE_STOPS, NULL},
-    [STAGE_INTENT] = {"intent", intent_enter, intent_done, 0, true, LEAVE_STOPS, NULL},
+    [STAGE_INTENT] = {"intent", intent_enter, intent_done, LIMIT(queue_timeout_ms), true, LEAVE_STOPS, NULL},
     [STAGE_RUN] = {"run", run_enter, run_done, LIMIT(run_timeout_ms), true, LEAVE_ASKS, NULL},
     [STAGE_READ_OUTPUT] = {"read", read_output_enter, read_output_done, LIMIT(read_timeout_ms), true,
                            LEAVE_FINISHES, NULL},

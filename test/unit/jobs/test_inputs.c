@@ -139,7 +139,7 @@ static void test_who_comes_while_it_is_written_waits_for_the_same(void **state)
 /* A half file may be one that is being written right now. */
 static void test_a_sweep_beside_a_write(void **state)
 {
-    FREE_ON_EXIT char *half = mem_printf("%s/jobs/" BODY_KEEP_PREFIX "x", p.folder);
+    FREE_ON_EXIT char *half = mem_printf("%s/jobs/ours/" BODY_KEEP_PREFIX "x", p.folder);
     FILE *f = fopen(half, "w");
     assert_non_null(f);
     assert_int_equal(fclose(f), 0);

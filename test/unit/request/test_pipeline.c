@@ -14,7 +14,8 @@ static void test_the_table_is_whole(void **state)
         const struct stage *s = &stages[i];
         assert_non_null(s->name);
         assert_non_null(s->enter);
-        assert_true(!s->done || i == STAGE_RECEIVE || s->limit_offset); /* each wait on the core is bounded */
+        /* Each wait on the core is bounded; by the caller's wish where it waits for a job. */
+        assert_true(!s->done || i == STAGE_RECEIVE || i == STAGE_ACCEPT || s->limit_offset);
         if (i < STAGE_MEASURE) /* once on the core, it stays until it is over */
             assert_true(s->on_core >= on_core);
         on_core |= s->on_core;
