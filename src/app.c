@@ -367,6 +367,7 @@ static void on_tick(struct timer *t)
     uint64_t now = loop_now_ns(app->svc.loop);
     timer_arm(app->svc.loop, t, now + TICK_MS * NS_PER_MS, on_tick);
     app_metrics_tick(&app->svc, app->http);
+    app_jobs_tick(&app->jobs);
     if (++app->ticks % (1000 / TICK_MS) == 0) {
         tick_providers(&app->svc);
         uploads_expire(app->svc.uploads, now);

@@ -129,6 +129,12 @@ bool app_jobs_written(struct app_jobs *a)
     return !journal_busy(a->svc->journal);
 }
 
+void app_jobs_tick(struct app_jobs *a)
+{
+    if (a->jobs)
+        jobs_tick(a->jobs);
+}
+
 void app_jobs_cut(struct app_jobs *a)
 {
     if (a->jobs)

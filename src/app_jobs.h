@@ -28,5 +28,6 @@ bool app_jobs_busy(const struct app_jobs *a); /* after the stop: somebody is sti
 /* It is late: readers that take nothing are cut. true: wait until that has come to the core. */
 bool app_jobs_cut_readers(struct app_jobs *a, struct http *http);
 bool app_jobs_written(struct app_jobs *a); /* after that: tells the journal to end, and whether it has */
-void app_jobs_cut(struct app_jobs *a);     /* before http_stop */
+void app_jobs_tick(struct app_jobs *a);
+void app_jobs_cut(struct app_jobs *a); /* before http_stop */
 void app_jobs_free(struct app_jobs *a);

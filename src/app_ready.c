@@ -2,6 +2,7 @@
 
 #include "app_history.h"
 #include "base/clock.h"
+#include "journal/journal.h"
 #include "version.h"
 
 /* The check writes a file: probes that come often get what the last one said. */
@@ -67,11 +68,14 @@ bool app_ready(struct app_ready *r, struct services *svc, struct app_shared *sha
     BUF_ON_EXIT struct buf redis;
     buf_init(&redis, 64);
     bool shared_ok = app_shared_describe(shared, &redis);
-    bool whole = shared_ok && all_run(svc) && app_history_ok(svc);
+    bool journal_ok = !svc->journal || journal_is_up(svc->journal);
+    bool whole = shared_ok && journal_ok && all_run(svc) && app_history_ok(svc);
     const char *status = !takes_work ? "unready" : whole ? "ready" : "degraded";
     buf_printf(out, "{\"status\":\"%s\",\"version\":\"%s\",\"checks\":{", status, LIMNER_VERSION);
     buf_printf(out, "\"draining\":%s,\"store\":\"%s\"", draining ? "true" : "false",
                store_ok ? "ok" : "failed");
+    if (svc->journal)
+        buf_printf(out, ",\"journal\":\"%s\"", journal_ok ? "ok" : "failed");
     app_history_describe(svc, out);
     buf_puts(out, buf_text(&redis));
     for (unsigned i = 0; i < svc->provider_count; i++)

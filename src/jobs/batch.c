@@ -295,6 +295,7 @@ void job_batch_begin(struct job *job)
         job->batch = batch_new(job);
         job->begun = true;
         job->state = JOURNAL_RUNNING;
+        job->jobs->running++;
         job->started_ms = (int64_t)clock_wall_ms();
         job->total = job->batch->count;
         job_events_add(job, "started");

@@ -107,6 +107,11 @@ static void wait_until(struct callback *c, int64_t at_ms)
     timer_arm(c->all->jobs->svc->loop, &c->pause, now_of(c->all) + (uint64_t)left_ms * NS_PER_MS, pause_over);
 }
 
+static void count(const struct callback *c, unsigned how)
+{
+    cells_add(metrics_cells(c->all->jobs->svc->metrics), M_CALLBACKS, how, 1);
+}
+
 static void try_later(struct callback *c)
 {
     unsigned pause_s = pauses[MIN(c->tries, (unsigned)ARRAY_LEN(pauses)) - 1];
@@ -115,9 +120,11 @@ static void try_later(struct callback *c)
     int64_t at_ms = (int64_t)clock_wall_ms() + pause_ms + (int64_t)(rng_next(&c->all->rng) % 1000);
     int64_t last_ms = c->first_ms + c->all->jobs->svc->opt->callback_hours * 3600 * 1000;
     if (at_ms > last_ms || c->by_hand) {
+        count(c, V_CALLBACK_FAILED);
         over(c);
         return;
     }
+    count(c, V_CALLBACK_AGAIN);
     wait_until(c, at_ms);
     write_down(c->job);
 }
@@ -132,10 +139,12 @@ static void answered(struct op *op)
     c->all->posting--;
     c->tries++;
     add_attempt(c, good ? NULL : op->result < 0 ? call->err.reason : "The receiver refused it");
-    if (good || call->status == 410)
+    if (good || call->status == 410) {
+        count(c, good ? V_CALLBACK_DELIVERED : V_CALLBACK_FAILED);
         over(c);
-    else
+    } else {
         try_later(c);
+    }
 }
 
 /* The same for each try, so that its receiver may know it by its id. */

@@ -37,6 +37,7 @@ struct reader {
 
 static void reader_free(struct reader *r)
 {
+    r->jobs->reading -= list_linked(&r->node);
     list_remove(&r->node);
     if (r->copy)
         job_free(r->copy);
@@ -127,6 +128,7 @@ static void answer_stream(struct reader *r)
     reply_header(reply, "Cache-Control", "no-store");
     reply_header(reply, "X-Accel-Buffering", "no"); /* nginx would keep them */
     list_push_back(&r->jobs->readers, &r->node);
+    r->jobs->reading++;
     exchange_answer_suspended(TAKE(r->x), reply);
 }
 

@@ -24,8 +24,10 @@ struct jobs {
     struct list readers;                  /* of events (events_page.c) */
     struct websockets *sockets;
     struct callbacks *callbacks;
-    struct list over; /* those that are over, longest first */
+    struct list found; /* by in_over: those of an earlier process, until they begin */
+    struct list over;  /* those that are over, longest first */
     unsigned open, over_count, working;
+    unsigned running, reading; /* of those that are open; connections that read events */
     bool started, stopped;
 };
 

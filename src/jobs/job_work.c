@@ -82,6 +82,11 @@ void job_end(struct job *job, enum journal_state state)
     static const char *const names[] = {
         [JOURNAL_COMPLETED] = "completed", [JOURNAL_FAILED] = "failed", [JOURNAL_CANCELED] = "canceled"};
     CHECK(!job_is_over(job) && state >= JOURNAL_COMPLETED);
+    job->jobs->running -= job->state == JOURNAL_RUNNING;
+    static const unsigned values[] = {[JOURNAL_COMPLETED] = V_JOB_COMPLETED,
+                                      [JOURNAL_FAILED] = V_JOB_FAILED,
+                                      [JOURNAL_CANCELED] = V_JOB_CANCELED};
+    cells_add(metrics_cells(job->jobs->svc->metrics), M_JOBS_OVER, values[state], 1);
     job->state = state;
     job->ended_ms = (int64_t)clock_wall_ms();
     tell_journal(job);
@@ -115,7 +120,9 @@ static void moved(struct request *req)
     struct job *job = req->client_state;
     if (req->at == STAGE_RUN && job->state == JOURNAL_QUEUED) {
         job->state = JOURNAL_RUNNING;
+        job->jobs->running++;
         job->started_ms = (int64_t)clock_wall_ms();
+        journal_note_state(job->jobs->svc->journal, job->id, JOURNAL_RUNNING, -1, NULL, NULL);
         job_events_add(job, "started");
     } else {
         job_events_add(job, "progress");

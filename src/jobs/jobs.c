@@ -125,6 +125,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret, struct error *
     j->inputs = inputs;
     j->desk = desk_ops;
     list_init(&j->over);
+    list_init(&j->found);
     list_init(&j->readers);
     j->sockets = jobs_sockets_new(j);
     for (size_t i = 0; i < JOB_BUCKETS; i++)
@@ -217,6 +218,10 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
         metrics_arrived(j->svc->metrics, job->feature);
     if (j->started)
         job_begin(job);
+    else if (job->prediction) /* first, so that who has to be looked for is not mistaken for one of these */
+        list_push_front(&j->found, &job->in_over);
+    else
+        list_push_back(&j->found, &job->in_over);
 }
 
 void jobs_started(struct jobs *j)
@@ -224,14 +229,12 @@ void jobs_started(struct jobs *j)
     unsigned taken_up = 0;
     j->started = true;
     unsigned swept = inputs_sweep(j->inputs);
-    for (size_t i = 0; i < JOB_BUCKETS; i++)
-        LIST_FOREACH_SAFE (node, &j->bucket[i]) {
-            struct job *job = CONTAINER_OF(node, struct job, in_bucket);
-            if (job_is_over(job) || job->begun)
-                continue;
-            job_begin(job);
-            taken_up++;
-        }
+    struct list *node;
+    while ((node = list_pop_front(&j->found))) {
+        struct job *job = CONTAINER_OF(node, struct job, in_over);
+        job_begin(job);
+        taken_up++;
+    }
     if (taken_up || swept)
         LOG(LOG_INFO, "jobs taken up", F_INT("jobs", taken_up), F_INT("pictures_swept", swept));
 }
@@ -264,6 +267,15 @@ void jobs_stop(struct jobs *j)
     job_readers_stop(j);
     callbacks_stop(j->callbacks);
     websockets_stop(j->sockets);
+}
+
+void jobs_tick(struct jobs *j)
+{
+    struct cells *c = metrics_cells(j->svc->metrics);
+    cells_set(c, M_JOBS, V_JOB_QUEUED, j->open - j->running);
+    cells_set(c, M_JOBS, V_JOB_RUNNING, j->running);
+    cells_set(c, M_CALLBACKS_WAITING, 0, callbacks_pending(j->callbacks));
+    cells_set(c, M_EVENT_READERS, 0, j->reading + websockets_open(j->sockets));
 }
 
 bool jobs_has_readers(const struct jobs *j)

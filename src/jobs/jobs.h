@@ -42,6 +42,7 @@ unsigned jobs_left(const struct jobs *j);
 bool jobs_has_readers(const struct jobs *j); /* of events */
 bool jobs_busy(const struct jobs *j);        /* somebody is being told something: events, a callback */
 
+void jobs_tick(struct jobs *j); /* now and then: the gauges */
 /* GET /ws: answers x. who: as below. A front thread. */
 void jobs_socket(void *jobs, struct exchange *x, const char *who);
 /* The addresses below /api/jobs; who: the tenant. The exchange is complete; answered now, or suspended and

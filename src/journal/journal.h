@@ -102,7 +102,7 @@ void journal_free(struct journal *j);  /* accepts NULL; not while busy */
 void journal_start(struct journal *j); /* again: reads again what earlier processes have left open */
 void journal_stop(struct journal *j);
 bool journal_busy(const struct journal *j);
-bool journal_is_up(const struct journal *j); /* the last group was written */
+bool journal_is_up(const struct journal *j); /* the last group was written; any thread */
 /* Nobody can have taken our rows over: our last word is younger than owner_s / 2. What costs money waits
  * while it is false. */
 bool journal_holds(const struct journal *j);

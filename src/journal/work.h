@@ -18,8 +18,9 @@ struct journal {
     uint64_t beat_ns, take_ns, clear_ns; /* when each is due next */
     uint64_t asked_ns, held_ns; /* when the last word that we live was sent; of the last one written */
     unsigned due;               /* chores */
-    bool writing, settling, stopping, bad, started;
-    unsigned lost; /* notes, at the end */
+    bool writing, settling, stopping, started;
+    _Atomic bool bad; /* the last group was not written */
+    unsigned lost;    /* notes, at the end */
     /* the job's, while it runs */
     struct lane_job job;
     struct list group;
