@@ -448,6 +448,27 @@ def test_a_third_one_waits_for_the_first(chain):
     assert runs(place) == 1
 
 
+def test_a_third_one_waits_for_the_first(chain):
+    """The second one has nothing to do, but the first one works yet: the third one takes up nothing of its."""
+    place = chain(INSTANT_MS=2000 * SLOW)
+    first = place.start()
+    with Wire(first, timeout=60) as kept:  # without it the first one would leave its job to the second
+        assert get(kept).status_code == 200
+        job_id = submit(first, fresh())["job_id"]
+        first.wait_running("light", 1)
+        second = place.start()
+        third = place.start()
+        until(lambda: second.records("handing over"))
+        assert first.request_count() == 0, "it is too late for this test"
+        until(lambda: first.records("request"))
+        assert ended(third, job_id)["state"] == "completed"
+        assert second.process.poll() is None, "it has gone before the first one"
+    place.expect_left(first)
+    place.expect_left(second)
+    third.wait_idle()
+    assert runs(place) == 1
+
+
 def test_jobs_over_five_handovers(chain):
     place = chain(INSTANT_MS=50, REPLICATE_LIGHT_CONCURRENCY=2)
     first = place.start()
