@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -99,13 +98,6 @@ static void on_draw(struct timer *t)
     draw(b);
 }
 
-static char *shown_path(const struct batch *b, const char *path)
-{
-    if (strcmp(path, "-") == 0)
-        return mem_strdup("-");
-    return text_clean(path, b->utf8);
-}
-
 static void tell_failure(struct batch *b, const char *why)
 {
     progress_clear(&b->progress);
@@ -113,20 +105,12 @@ static void tell_failure(struct batch *b, const char *why)
     fprintf(stderr, "limner: %s: %s\n", b->name, why);
 }
 
-/* The first result's place, and the last one's if there are several. */
-static char *shown_places(const struct batch *b)
-{
-    FREE_ON_EXIT char *first_path = out_path(&b->aim, 1), *last_path = out_path(&b->aim, b->aim.count);
-    FREE_ON_EXIT char *first = shown_path(b, first_path), *last = shown_path(b, last_path);
-    return b->aim.count > 1 ? mem_printf("%s %s %s", first, b->utf8 ? "…" : "...", last) : TAKE(first);
-}
-
 static void tell_skipped(struct batch *b)
 {
     b->skipped++;
     if (quiet(b))
         return;
-    FREE_ON_EXIT char *places = shown_places(b);
+    FREE_ON_EXIT char *places = out_shown_all(&b->aim, b->utf8);
     progress_clear(&b->progress);
     fprintf(b->lines, "%s  is there already, skipped (-f does it again)\n", places);
     fflush(b->lines);
@@ -135,8 +119,8 @@ static void tell_skipped(struct batch *b)
 /* Some of several results: writing the rest would mix two runs, or write over what is no result at all. */
 static void tell_partly_there(struct batch *b, unsigned there)
 {
-    FREE_ON_EXIT char *path = out_path(&b->aim, there), *shown = shown_path(b, path);
-    FREE_ON_EXIT char *places = shown_places(b);
+    FREE_ON_EXIT char *path = out_path(&b->aim, there), *shown = out_shown(path, b->utf8);
+    FREE_ON_EXIT char *places = out_shown_all(&b->aim, b->utf8);
     FREE_ON_EXIT char *why =
         mem_printf("%s is there already, but not all of %s; -f does them all again", shown, places);
     tell_failure(b, why);
@@ -173,7 +157,7 @@ static void tell_done(struct batch *b, const struct result *r)
     if (quiet(b))
         return;
     for (unsigned i = 0; i < r->output_count; i++) {
-        FREE_ON_EXIT char *path = out_path(&b->aim, i + 1), *shown = shown_path(b, path);
+        FREE_ON_EXIT char *path = out_path(&b->aim, i + 1), *shown = out_shown(path, b->utf8);
         fputs(shown, b->lines);
         tell_sizes(b, r, &r->output[i]);
         fprintf(b->lines, "  %s", r->network ? r->network : r->model);
@@ -300,25 +284,10 @@ static void start_request(struct batch *b, struct blob *bytes)
     draw(b);
 }
 
-/* How many of the results are there, and the number of one that is. */
-static unsigned count_existing(const struct out_aim *aim, unsigned *ret_one)
-{
-    unsigned there = 0;
-    for (unsigned n = 1; n <= aim->count && strcmp(aim->path, "-") != 0; n++) {
-        FREE_ON_EXIT char *path = out_path(aim, n);
-        struct stat st;
-        if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-            continue;
-        there++;
-        *ret_one = n;
-    }
-    return there;
-}
-
 /* True, and told, when there is something that is not to be written over. */
 static bool stands_in_the_way(struct batch *b)
 {
-    unsigned one = 0, there = b->config->args->force ? 0 : count_existing(&b->aim, &one);
+    unsigned one = 0, there = b->config->args->force ? 0 : out_count_there(&b->aim, &one);
     if (there == 0)
         return false;
     if (there == b->aim.count)
