@@ -8,6 +8,7 @@
 
 #include "app.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 const struct command commands[] = {
 #define COMMAND(name, function, arguments, about) {name, function, arguments, about},
@@ -90,4 +91,32 @@ const char *cli_reach(const char *host)
     if (strcmp(host, "0.0.0.0") == 0 || !*host)
         return "127.0.0.1";
     return strcmp(host, "::") == 0 ? "::1" : host;
+}
+
+char *cli_gateway_url(const struct options *opt, const char *given)
+{
+    const char *host = cli_reach(opt->host);
+    bool v6 = strchr(host, ':');
+    char *url = given ? mem_strdup(given)
+                      : mem_printf("http://%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "", (int)opt->port);
+    for (size_t len = strlen(url); len > 0 && url[len - 1] == '/'; len--)
+        url[len - 1] = '\0';
+    return url;
+}
+
+bool cli_is_web(const char *url)
+{
+    return !url || strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+}
+
+bool cli_take_flag(int argc, char **argv, int *i, const char *name, const char **ret)
+{
+    size_t len = strlen(name);
+    if (strncmp(argv[*i], name, len) != 0 || (argv[*i][len] && argv[*i][len] != '='))
+        return false;
+    if (argv[*i][len])
+        *ret = argv[*i] + len + 1;
+    else
+        *ret = ++*i < argc ? argv[*i] : NULL;
+    return true;
 }

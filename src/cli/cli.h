@@ -30,4 +30,9 @@ const struct command *cli_find(const char *name); /* NULL: there is none */
 int cli_config_load(struct config *c, int *argc, char **argv) MUST_CHECK;
 /* Where a gateway that listens on host is reached from here. */
 const char *cli_reach(const char *host);
+/* The gateway that was named, or this machine's (HOST, PORT); without a slash at its end. To be freed. */
+char *cli_gateway_url(const struct options *opt, const char *given) MUST_CHECK;
+bool cli_is_web(const char *url); /* http or https; NULL, which is nobody's word, too */
+/* Takes --name VALUE or --name=VALUE at *i; true, with *ret NULL, if the value is missing. */
+bool cli_take_flag(int argc, char **argv, int *i, const char *name, const char **ret);
 int cli_usage(const char *fmt, ...) PRINTF(1, 2); /* prints, returns EXIT_USAGE */

@@ -29,7 +29,7 @@ void warm_help(void)
         "      --url URL              of the gateway; usual: this machine's, by HOST and PORT\n"
         "      --PARAMETER VALUE      those of the feature: limner clarity --help\n"
         "  -q, --quiet                no progress, errors only\n\n"
-        "WARM_API_KEY is the key that the gateway wants, WARM_PARALLEL how many requests run at once.\n"
+        "GATEWAY_API_KEY is the key that the gateway wants, WARM_PARALLEL how many requests run at once.\n"
         "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 some inputs failed or are not kept, 130 "
         "interrupted.");
 }
@@ -40,28 +40,15 @@ static int tell_usage(const char *what)
     return EXIT_USAGE;
 }
 
-/* Takes --name VALUE or --name=VALUE at *i; true, with *ret NULL, if the value is missing. */
-static bool take(int argc, char **argv, int *i, const char *name, const char **ret)
-{
-    size_t len = strlen(name);
-    if (strncmp(argv[*i], name, len) != 0 || (argv[*i][len] && argv[*i][len] != '='))
-        return false;
-    if (argv[*i][len])
-        *ret = argv[*i] + len + 1;
-    else
-        *ret = ++*i < argc ? argv[*i] : NULL;
-    return true;
-}
-
 /* Our own flags; what is left is the feature's. NULL, or what is wrong. */
 static const char *take_flags(struct warm_args *w, int *argc, char **argv)
 {
     int kept = 1;
     for (int i = 1; i < *argc; i++) {
-        if (take(*argc, argv, &i, "--feature", &w->features)) {
+        if (cli_take_flag(*argc, argv, &i, "--feature", &w->features)) {
             if (!w->features)
                 return "--feature needs a name";
-        } else if (take(*argc, argv, &i, "--url", &w->url)) {
+        } else if (cli_take_flag(*argc, argv, &i, "--url", &w->url)) {
             if (!w->url)
                 return "--url needs an address";
         } else {
@@ -72,8 +59,7 @@ static const char *take_flags(struct warm_args *w, int *argc, char **argv)
     *argc = kept;
     if (!w->features && !w->help)
         return "which results? Say --feature clarity, or another command's name";
-    bool web = !w->url || strncmp(w->url, "http://", 7) == 0 || strncmp(w->url, "https://", 8) == 0;
-    return web ? NULL : "--url begins with http:// or https://";
+    return cli_is_web(w->url) ? NULL : "--url begins with http:// or https://";
 }
 
 static int parse_feature(struct warm_args *w, const char *name, int argc, char **argv, struct error *e)
@@ -114,18 +100,6 @@ static int read_pictures(struct warm_feature *f)
     return 0;
 }
 
-static char *make_url(const struct warm_args *w)
-{
-    const struct options *opt = &w->config->opt;
-    const char *host = cli_reach(opt->host);
-    bool v6 = strchr(host, ':');
-    char *url = w->url ? mem_strdup(w->url)
-                       : mem_printf("http://%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "", (int)opt->port);
-    for (size_t len = strlen(url); len > 0 && url[len - 1] == '/'; len--)
-        url[len - 1] = '\0';
-    return url;
-}
-
 static int run(struct warm_args *w)
 {
     const struct feature_args *args = &w->feature[0].args;
@@ -137,7 +111,7 @@ static int run(struct warm_args *w)
     int r = 0;
     for (unsigned i = 0; i < w->count && r == 0; i++)
         r = read_pictures(&w->feature[i]);
-    FREE_ON_EXIT char *url = make_url(w);
+    FREE_ON_EXIT char *url = cli_gateway_url(&w->config->opt, w->url);
     const struct warm_config config = {
         .opt = &w->config->opt,
         .url = url,

@@ -69,8 +69,8 @@ def test_the_key_is_sent_and_its_absence_said_once(start, photos):
     gateway = start(PROVIDERS="instant", API_KEYS=KEY)
     said = warm(gateway, photos, "--feature", "clarity")
     assert said.returncode == 1
-    assert said.stderr.count("WARM_API_KEY") == 1
-    assert warm(gateway, photos, "--feature", "clarity", WARM_API_KEY=KEY).returncode == 0
+    assert said.stderr.count("GATEWAY_API_KEY") == 1
+    assert warm(gateway, photos, "--feature", "clarity", GATEWAY_API_KEY=KEY).returncode == 0
     assert "; hit" in outcome(gateway, headers={"x-api-key": KEY})
 
 
