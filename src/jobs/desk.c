@@ -24,6 +24,7 @@ struct ticket {
     struct job *job; /* ours while it is not accepted; of an earlier call with the same key that is not in
                       * memory, a copy */
     bool own;
+    bool replayed; /* it was there before */
     unsigned next_picture;
     struct input_keep keep;
     struct buf row_text;
@@ -138,6 +139,7 @@ static void attach(struct ticket *t)
                                   "This Idempotency-Key was used for another request"));
         return;
     }
+    t->replayed = true;
     t->job = job_find(t->jobs, t->write.other_id);
     if (t->job) {
         count_replay(t);
@@ -309,16 +311,25 @@ static struct reply *done(const struct request *req, const struct job *job, cons
     return r;
 }
 
-static struct reply *reply(struct job_desk *d, const struct request *req, const struct exchange *x,
-                           const char *base)
+static struct reply *answer_of(const struct request *req, const struct exchange *x, const char *base)
 {
     const struct job *job = req->accept.ticket->job;
-    (void)d;
     if (!job_is_over(job) || wait_s(req) == 0)
         return accepted(req, job, base);
     if (job->outcome.result)
         return done(req, job, base);
     return reply_error(x, req->id, &job->outcome.err);
+}
+
+static struct reply *reply(struct job_desk *d, const struct request *req, const struct exchange *x,
+                           const char *base)
+{
+    const struct ticket *t = req->accept.ticket->state;
+    struct reply *r = answer_of(req, x, base);
+    (void)d;
+    if (t->replayed)
+        reply_header(r, "Idempotent-Replayed", "true");
+    return r;
 }
 
 static const char *id_of(const struct job *job)

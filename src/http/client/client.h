@@ -95,7 +95,8 @@ struct http_call {
     char last_modified[64];
     char content_length[24]; /* as announced; of a HEAD too */
     char cache_status[256];
-    enum http_sent sent; /* never NOTHING once a redirect was followed */
+    char idempotent_replayed[8]; /* "true": what an earlier request with the same Idempotency-Key began */
+    enum http_sent sent;         /* never NOTHING once a redirect was followed */
     struct error err;
     uint64_t duration_ns;
     void *driver; /* the pool's own, while running */

@@ -135,6 +135,7 @@ static void forget_answer(struct http_call *call)
     call->status = 0;
     call->content_type[0] = call->location[0] = call->retry_after[0] = call->etag[0] = '\0';
     call->last_modified[0] = call->content_length[0] = call->cache_status[0] = '\0';
+    call->idempotent_replayed[0] = '\0';
     http_call_release(call);
 }
 
@@ -158,6 +159,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
     keep(line, len, "Last-Modified", call->last_modified, sizeof(call->last_modified));
     keep(line, len, "Content-Length", call->content_length, sizeof(call->content_length));
     keep(line, len, "Cache-Status", call->cache_status, sizeof(call->cache_status));
+    keep(line, len, "Idempotent-Replayed", call->idempotent_replayed, sizeof(call->idempotent_replayed));
     return len;
 }
 

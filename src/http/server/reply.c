@@ -196,7 +196,7 @@ struct reply *reply_error(const struct exchange *x, const char *request_id, cons
 static const char exposed[] =
     "x-request-id, Retry-After, Location, ETag, Content-Range, Repr-Digest, Cache-Status, Server-Timing, "
     "RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, X-Budget-Warning, "
-    "Preference-Applied";
+    "Preference-Applied, Idempotent-Replayed";
 
 bool cors_allows(const char *cors_origins, const char *origin)
 {
