@@ -1,4 +1,7 @@
-/* limner clarity, enhance, beautify, upscale, style, replace-bg, relight: the pipeline without a gateway. */
+/* limner clarity, enhance, beautify, upscale, style, replace-bg, relight: the pipeline without a gateway, or,
+ * with --server, and as limner batch, through one. */
+#include "cli/feature.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +12,7 @@
 #include "base/mem.h"
 #include "cli/batch.h"
 #include "cli/cli.h"
+#include "cli/courier.h"
 #include "cli/out_store.h"
 #include "cli/solo.h"
 #include "cli/text.h"
@@ -114,13 +118,33 @@ static int run(const struct job *j)
     return code;
 }
 
-static int run_args(const struct config *config, const struct feature_args *args)
+static int run_remote(const struct job *j)
+{
+    FREE_ON_EXIT char *url = cli_gateway_url(&j->config->opt, j->args->server);
+    const struct courier_config courier = {&j->config->opt, url, j->args, &j->inputs, j->picture};
+    return courier_run(&courier);
+}
+
+/* What the arguments cannot mean together; NULL: nothing. */
+static const char *find_clash(const struct feature_args *args, bool remote)
+{
+    bool streams = strcmp(args->output, "-") == 0;
+    if (streams && isatty(STDOUT_FILENO))
+        return "a picture is nothing for a terminal: send standard output to a file or a pipe";
+    if (args->json && !remote)
+        return "--json goes with --server";
+    if (args->json && streams)
+        return "--json needs standard output for itself";
+    return cli_is_web(args->server) ? NULL : "--server begins with http:// or https://";
+}
+
+static int run_args(const struct config *config, const struct feature_args *args, bool remote)
 {
     struct error e = {0};
     struct job job = {.config = config, .args = args};
-    if (strcmp(args->output, "-") == 0 && isatty(STDOUT_FILENO))
-        return tell_usage(args->feature,
-                          "a picture is nothing for a terminal: send standard output to a file or a pipe");
+    const char *clash = find_clash(args, remote);
+    if (clash)
+        return tell_usage(args->feature, clash);
     const struct inputs_wanted wanted = {
         .path = args->input,
         .count = args->input_count,
@@ -135,8 +159,25 @@ static int run_args(const struct config *config, const struct feature_args *args
         fprintf(stderr, "limner: %s\n", e.reason);
         return EXIT_FAILED;
     }
-    int code = read_pictures(&job) == 0 ? run(&job) : EXIT_FAILED;
+    int code = EXIT_FAILED;
+    if (read_pictures(&job) == 0)
+        code = remote ? run_remote(&job) : run(&job);
     job_release(&job);
+    return code;
+}
+
+int feature_command(const struct config *config, const struct feature *f, int argc, char **argv, bool remote)
+{
+    struct error e = {0};
+    struct feature_args args;
+    if (feature_args_parse(f, argc, argv, &args, &e) < 0)
+        return tell_usage(f, e.reason);
+    int code = EXIT_DONE;
+    if (args.help)
+        feature_args_help(f);
+    else
+        code = run_args(config, &args, remote || args.server);
+    feature_args_release(&args);
     return code;
 }
 
@@ -148,18 +189,7 @@ int cli_feature(int argc, char **argv)
     if (solo_config_load(&config, &argc, argv) < 0)
         return EXIT_USAGE;
     signal(SIGPIPE, SIG_IGN);
-    struct error e = {0};
-    struct feature_args args;
-    int code = EXIT_DONE;
-    if (feature_args_parse(f, argc, argv, &args, &e) < 0) {
-        code = tell_usage(f, e.reason);
-    } else {
-        if (args.help)
-            feature_args_help(f);
-        else
-            code = run_args(&config, &args);
-        feature_args_release(&args);
-    }
+    int code = feature_command(&config, f, argc, argv, false);
     config_release(&config);
     return code;
 }

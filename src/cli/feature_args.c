@@ -103,7 +103,7 @@ static int unknown_flag(const struct reader *r, const char *flag)
     }
     return error_set(r->e, ERR_VALIDATION,
                      "%s does not know %.40s; it takes %s-q%s and the options of limner config", f->command,
-                     flag, r->writes ? "-o, -f, " : "", buf_text(&known));
+                     flag, r->writes ? "-o, -f, --server, --json, " : "", buf_text(&known));
 }
 
 /* ---- reading ---- */
@@ -178,8 +178,12 @@ static int long_flag(struct reader *r, const char *flag)
         return take_value(r, flag, value, &args->picture[picture]);
     if (r->writes && same_name(name, len, "output"))
         return take_value(r, flag, value, &args->output);
+    if (r->writes && same_name(name, len, "server"))
+        return take_value(r, flag, value, &args->server);
     if (r->writes && same_name(name, len, "force") && !value)
         args->force = true;
+    else if (r->writes && same_name(name, len, "json") && !value)
+        args->json = true;
     else if (same_name(name, len, "quiet") && !value)
         args->quiet = true;
     else if (same_name(name, len, "help") && !value)

@@ -21,6 +21,8 @@ struct feature_args {
     enum image_type usual; /* of results whose place does not say; IMAGE_UNKNOWN: as the input */
     unsigned results;      /* of each input */
     bool force, quiet;
+    const char *server; /* the gateway that does it; NULL: none was named */
+    bool json;          /* told as JSON, a line each */
     bool help;          /* it was asked for; nothing else is set */
     const char **input; /* input_count of argv's */
     size_t input_count;

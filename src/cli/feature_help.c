@@ -106,6 +106,8 @@ void feature_args_help(const struct feature *f)
     print_rows(f);
     puts("  -f, --force                do again what is there already\n"
          "  -q, --quiet                no progress, errors only\n"
+         "      --server URL           a running gateway does it, as jobs: limner help batch\n"
+         "      --json                 with --server: what happens, as JSON, a line each\n"
          "\nA word may be shortened, written in any case, and with dashes for blanks.\n"
          "Every option of `limner config` is also a flag: --output-quality 80.\n"
          "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 some inputs failed, 130 interrupted.");

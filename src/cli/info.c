@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/courier.h"
 #include "cli/feature_args.h"
 #include "cli/warm_run.h"
 #include "version.h"
@@ -67,6 +68,10 @@ int cli_help(int argc, char **argv)
     }
     if (only && only->run == cli_warm) {
         warm_help();
+        return EXIT_DONE;
+    }
+    if (only && only->run == cli_batch) {
+        batch_help();
         return EXIT_DONE;
     }
     puts("limner: a gateway for AI image work\n\nUsage: limner COMMAND [ARGUMENTS] [--OPTION VALUE …]\n");
