@@ -115,7 +115,7 @@ def test_a_folder_and_what_is_there_already(start, photos, caller):
 
 
 def test_json_a_line_each(start, photos, caller):
-    gateway = start(PROVIDERS="instant", INSTANT_MS=300)
+    gateway = start(PROVIDERS="instant", INSTANT_MS=150)
     (photos / "broken.png").write_bytes(b"no picture")
     words = (photos, "--feature", "clarity", "-o", "out", "--json")
     said = caller.run(gateway, *words, BATCH_PARALLEL=1)
