@@ -20,12 +20,13 @@
 #include "request/intake.h"
 #include "request/stage.h"
 
-enum { BATCH_SUBMITS = 8, AGAIN_MS = 1000 };
+enum { BATCH_SUBMITS = 8, AGAIN_MS = 1000, ELSEWHERE_MS = 5000, REFUSED_SHOWN = 20 };
 
 enum item_state { ITEM_NEW, ITEM_SUBMITTED, ITEM_OPEN, ITEM_COMPLETED, ITEM_FAILED, ITEM_CANCELED };
 
 struct item {
     enum item_state state;
+    bool away;        /* its job is not in this process */
     enum err refused; /* why it never became a job; NONE: it did */
     struct batch *batch;
 };
@@ -37,7 +38,7 @@ struct batch {
     unsigned count, next, submitting, left;
     bool loading;
     struct journal_read read;
-    struct timer again, over;
+    struct timer again, over, look, turn;
 };
 
 static const char *child_key(const struct batch *b, unsigned i, struct arena *a)
@@ -144,6 +145,19 @@ static bool passes(enum err code)
            code == ERR_STORAGE_FULL;
 }
 
+static void turn(struct timer *t)
+{
+    submit_some(CONTAINER_OF(t, struct batch, turn));
+}
+
+/* Not at once: an item that is refused has its answer inside of its start. */
+static void go_on(struct batch *b)
+{
+    struct loop *loop = b->job->jobs->svc->loop;
+    if (b->turn.slot == 0)
+        timer_arm(loop, &b->turn, loop_now_ns(loop), turn);
+}
+
 static void nothing_to_do(struct request *req)
 {
 }
@@ -178,7 +192,7 @@ static void answered(struct request *req)
         item->refused = req->err.code;
         item_over(b, i, b->job->canceling ? ITEM_CANCELED : ITEM_FAILED);
     }
-    submit_some(b);
+    go_on(b);
     check_over(b);
 }
 
@@ -248,6 +262,18 @@ static void submit_some(struct batch *b)
 
 /* ---- beginning ---- */
 
+static void look(struct timer *t)
+{
+    job_batch_begin(CONTAINER_OF(t, struct batch, look)->job);
+}
+
+static void look_again(struct batch *b, unsigned after_ms)
+{
+    struct loop *loop = b->job->jobs->svc->loop;
+    if (!b->job->jobs->stopped && b->look.slot == 0)
+        timer_arm(loop, &b->look, loop_now_ns(loop) + after_ms * NS_PER_MS, look);
+}
+
 static void child_row(struct journal_read *r, const struct journal_row *row)
 {
     struct batch *b = CONTAINER_OF(r, struct batch, read);
@@ -256,10 +282,23 @@ static void child_row(struct journal_read *r, const struct journal_row *row)
     if (i < 0)
         return;
     enum item_state state = state_of(child ? child->state : row->state);
-    if (state == ITEM_OPEN)
+    b->item[i].away = !child;
+    if (state == ITEM_OPEN) {
         b->item[i].state = ITEM_OPEN;
-    else
+    } else if (b->item[i].state < ITEM_COMPLETED) {
+        b->job->outcome.cost_nano += row->cost_nano;
+        b->job->outcome.billed |= row->cost_nano > 0;
         item_over(b, (unsigned)i, state);
+    }
+}
+
+/* Another gateway works on them: the journal tells how they end. */
+static bool has_children_elsewhere(const struct batch *b)
+{
+    for (unsigned i = 0; i < b->count; i++)
+        if (b->item[i].state == ITEM_OPEN && b->item[i].away)
+            return true;
+    return false;
 }
 
 static void read_over(struct op *op)
@@ -267,10 +306,15 @@ static void read_over(struct op *op)
     struct batch *b = CONTAINER_OF(op, struct batch, read.op);
     b->loading = false;
     if (op->result == -ERR_DATABASE && !b->job->jobs->stopped) {
-        job_batch_begin(b->job); /* what it has is not known: nothing is submitted before that */
+        look_again(b, AGAIN_MS); /* what it has is not known: nothing is submitted before that */
         return;
     }
-    submit_some(b);
+    if (b->job->canceling)
+        job_batch_cancel(b->job); /* perhaps an earlier process did not come to all of it */
+    else
+        submit_some(b);
+    if (has_children_elsewhere(b))
+        look_again(b, ELSEWHERE_MS);
     check_over(b);
 }
 
@@ -301,7 +345,10 @@ void job_batch_begin(struct job *job)
         job_events_add(job, "started");
     }
     struct batch *b = job->batch;
+    if (job_is_over(job) || b->loading)
+        return;
     b->loading = true;
+    b->read = (struct journal_read){0};
     memcpy(b->read.id, job->id, sizeof(job->id));
     b->read.row = child_row;
     journal_children(job->jobs->svc->journal, &b->read, read_over);
@@ -330,6 +377,8 @@ void job_batch_free(struct job *job)
         return;
     timer_disarm(job->jobs->svc->loop, &b->again);
     timer_disarm(job->jobs->svc->loop, &b->over);
+    timer_disarm(job->jobs->svc->loop, &b->look);
+    timer_disarm(job->jobs->svc->loop, &b->turn);
     json_decref(b->items);
     json_decref(b->fields);
     free(b->item);
@@ -339,17 +388,27 @@ void job_batch_free(struct job *job)
 
 /* ---- telling ---- */
 
+static unsigned refused_items(const struct batch *b)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < b->count; i++)
+        n += b->item[i].refused != ERR_NONE;
+    return n;
+}
+
 static void put_counts(struct buf *out, const struct batch *b)
 {
     json_out_int(out, "total", b->count);
     json_out_int(out, "completed", counted(b, ITEM_COMPLETED));
     json_out_int(out, "failed", counted(b, ITEM_FAILED));
     json_out_int(out, "canceled", counted(b, ITEM_CANCELED));
-    json_out_key(out, "refused");
+    json_out_int(out, "refused_total", refused_items(b));
+    json_out_key(out, "refused"); /* the first of them */
     json_out_begin(out, '[');
-    for (unsigned i = 0; i < b->count; i++) {
+    for (unsigned i = 0, shown = 0; i < b->count && shown < REFUSED_SHOWN; i++) {
         if (b->item[i].refused == ERR_NONE)
             continue;
+        shown++;
         json_out_begin(out, '{');
         json_out_int(out, "index", i);
         json_out_text(out, "code", err_row(b->item[i].refused)->code);

@@ -51,6 +51,17 @@ static int check_items(const json_t *items, int64_t most, struct error *e)
     return 0;
 }
 
+static int check_key(const struct exchange *x, struct error *e)
+{
+    struct arena scratch = {0};
+    const char *header = exchange_header(x, "Idempotency-Key");
+    bool ok = !header || job_key_read(header, &scratch);
+    arena_release(&scratch);
+    return ok ? 0
+              : error_set_field(e, ERR_VALIDATION, "Idempotency-Key",
+                                "It is 1 to 255 visible characters of ASCII");
+}
+
 static int check(const struct jobs *j, const json_t *doc, const struct feature **ret, struct error *e)
 {
     const json_t *fields = json_object_get(doc, "fields"), *callback = json_object_get(doc, "callback_url");
@@ -77,7 +88,9 @@ static struct job *make_job(struct jobs *j, const struct exchange *x, const json
     json_t *request = json_pack("{s:O,s:O*}", "items", json_object_get(doc, "items"), "fields",
                                 json_object_get(doc, "fields"));
     const char *callback = json_string_value(json_object_get(doc, "callback_url"));
-    const char *key = exchange_header(x, "Idempotency-Key");
+    struct arena scratch = {0};
+    const char *header = exchange_header(x, "Idempotency-Key");
+    const char *key = header ? job_key_read(header, &scratch) : NULL;
     uuid_make(job->id);
     job->kind = JOURNAL_BATCH;
     job->tenant = who ? mem_strdup(who) : NULL;
@@ -85,6 +98,7 @@ static struct job *make_job(struct jobs *j, const struct exchange *x, const json
     job->base_url = mem_strdup(buf_text(&base));
     job->callback = callback ? mem_strdup(callback) : NULL;
     job->key = key ? mem_strdup(key) : NULL;
+    arena_release(&scratch);
     job->request = json_dumps(request, JSON_COMPACT | JSON_SORT_KEYS);
     job->created_ms = (int64_t)clock_wall_ms();
     json_decref(request);
@@ -141,10 +155,12 @@ static void written(struct op *op)
         else if (other)
             accepted(c, other);
         else
-            refuse(c, ERR_IDEMPOTENCY_CONFLICT, "The batch with this key is over: ask for it by its id");
+            refuse(c, ERR_IDEMPOTENCY_CONFLICT,
+                   "The batch with this key is over, or not read yet: ask for it by its id");
         return;
     }
     if (op->result < 0) {
+        journal_remove(c->jobs->svc->journal, c->job->id); /* it may be there all the same */
         refuse(c, ERR_DATABASE, "The batch cannot be written down, so it is not taken");
         return;
     }
@@ -161,6 +177,10 @@ static void on_core(struct message *m)
         refuse(c, ERR_DRAINING, "");
         return;
     }
+    if (c->jobs->open >= (unsigned)c->jobs->svc->opt->jobs_max) {
+        refuse(c, ERR_QUEUE_FULL, "Too many jobs are under way or wait already");
+        return;
+    }
     buf_init(&c->text, strlen(c->job->request) + ROW_SLACK);
     job_to_row(c->job, &c->text, &c->row);
     journal_insert(c->jobs->svc->journal, &c->write, &c->row, written);
@@ -173,7 +193,7 @@ void job_batch_page(struct jobs *j, struct exchange *x, struct blob *body, const
     struct error e;
     const struct feature *f = NULL;
     json_t *doc = json_loadb((const char *)body->data, body->size, JSON_REJECT_DUPLICATES, NULL);
-    if (check(j, doc, &f, &e) < 0) {
+    if (check_key(x, &e) < 0 || check(j, doc, &f, &e) < 0) {
         json_decref(doc);
         exchange_answer(x, reply_error(x, NULL, &e));
         return;

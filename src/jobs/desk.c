@@ -23,7 +23,7 @@ struct ticket {
     struct jobs *jobs;
     struct job *job; /* ours while it is not accepted; of an earlier call with the same key that is not in
                       * memory, a copy */
-    bool own;
+    bool own, pinned;
     bool replayed; /* it was there before */
     unsigned next_picture;
     struct input_keep keep;
@@ -43,6 +43,9 @@ static struct jobs *jobs_of(struct job_desk *d)
 static void finish(struct ticket *t, int result)
 {
     t->of->job = t->job;
+    if (t->job && !t->own)
+        job_pin(t->job);
+    t->pinned = t->job && !t->own;
     op_complete(&t->of->op, result);
 }
 
@@ -153,6 +156,19 @@ static void attach(struct ticket *t)
 
 /* ---- accepting ---- */
 
+/* It was named only, and neither it nor a result is remembered. */
+static bool lacks_picture(struct ticket *t)
+{
+    struct request *req = t->req;
+    struct result *known = request_shares(req) ? lookup_result(req, req->validate.key) : NULL;
+    result_unref(known);
+    if (known || join_need_pictures(req) != FAIL)
+        return false;
+    t->of->err = req->err;
+    req->err = (struct error){0};
+    return true;
+}
+
 static void written(struct op *op)
 {
     struct ticket *t = CONTAINER_OF(op, struct ticket, write.op);
@@ -163,8 +179,15 @@ static void written(struct op *op)
     }
     if (op->result < 0) {
         error_set(&t->of->err, ERR_DATABASE, "The job cannot be written down, so it is not taken");
+        journal_remove(t->jobs->svc->journal, t->job->id); /* it may be there all the same */
         drop_own(t);
         finish(t, -ERR_DATABASE);
+        return;
+    }
+    if (!t->job->has_picture[0] && lacks_picture(t)) { /* there was no earlier answer after all */
+        journal_remove(t->jobs->svc->journal, t->job->id);
+        drop_own(t);
+        finish(t, -(int)t->of->err.code);
         return;
     }
     t->own = false;
@@ -260,6 +283,8 @@ static void release(struct job_desk *d, struct request *req)
     (void)d;
     if (t && t->own && t->job)
         job_free(t->job);
+    else if (t && t->pinned)
+        job_unpin(t->job);
 }
 
 /* ---- the answer ---- */
@@ -341,5 +366,7 @@ const struct job_desk desk_ops = {
     .submit = submit,
     .reply = reply,
     .id = id_of,
+    .hold = job_pin,
+    .let_go = job_unpin,
     .release = release,
 };

@@ -1,6 +1,7 @@
 #include "jobs/events.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/json_out.h"
@@ -8,6 +9,15 @@
 #include "jobs/job.h"
 
 enum { EVENT_MAX = 64 << 10, ROOM_FIRST = 8 };
+
+bool job_event_is_last(const struct job_event *event)
+{
+    static const char *const last[] = {"completed", "failed", "canceled"};
+    for (size_t i = 0; i < ARRAY_LEN(last); i++)
+        if (strcmp(event->name, last[i]) == 0)
+            return true;
+    return false;
+}
 
 void job_events_init(struct job_events *e)
 {
@@ -79,11 +89,21 @@ void job_events_add(struct job *job, const char *name)
 
 void job_events_replay(const struct job_events *e, uint64_t after, struct job_listener *l)
 {
+    if (after >= e->next_id) /* it counted in an earlier process */
+        after = 0;
     for (unsigned i = 0; i < e->count; i++) {
         const struct job_event *event = &e->ring[(e->first + i) % e->room];
         if (event->id > after)
             l->told(l, event);
     }
+}
+
+size_t job_events_bytes(const struct job_events *e)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < e->count; i++)
+        bytes += e->ring[(e->first + i) % e->room].json->size;
+    return bytes;
 }
 
 void job_events_listen(struct job_events *e, struct job_listener *l)

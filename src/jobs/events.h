@@ -33,11 +33,13 @@ struct job_events {
     struct list listeners;
 };
 
+bool job_event_is_last(const struct job_event *event); /* the job is over with it */
 void job_events_init(struct job_events *e);
 void job_events_release(struct job_events *e); /* nobody listens any more */
 /* What the job says of itself now is the event: while it goes on, its state and progress; of the last one,
  * all. */
 void job_events_add(struct job *job, const char *name);
 void job_events_replay(const struct job_events *e, uint64_t after, struct job_listener *l);
+size_t job_events_bytes(const struct job_events *e); /* of all that are kept */
 void job_events_listen(struct job_events *e, struct job_listener *l);
 void job_events_leave(struct job_listener *l); /* accepts one that does not listen */

@@ -17,7 +17,7 @@
 #include "http/server/stream.h"
 #include "jobs/pages.h"
 
-enum { PING_S = 15, STALL_MS = 30000, PIECE_MAX = 128 << 10 };
+enum { EVENT_SLACK = 64 << 10, PING_S = 15, STALL_MS = 30000, PIECE_MAX = 128 << 10 };
 
 struct reader {
     struct list node; /* among all */
@@ -88,11 +88,6 @@ static struct blob *piece_of(const struct job_event *e)
     return buf_take_blob(&text);
 }
 
-static bool is_last(const char *name)
-{
-    return strcmp(name, "completed") == 0 || strcmp(name, "failed") == 0 || strcmp(name, "canceled") == 0;
-}
-
 static void told(struct job_listener *l, const struct job_event *event)
 {
     struct reader *r = CONTAINER_OF(l, struct reader, listener);
@@ -100,7 +95,7 @@ static void told(struct job_listener *l, const struct job_event *event)
     if (r->ended)
         return;
     send_piece(r, piece);
-    if (is_last(event->name))
+    if (job_event_is_last(event))
         end(r, NULL);
 }
 
@@ -119,11 +114,14 @@ static void on_closed(void *ctx)
     loop_post(r->jobs->svc->loop, &r->mail, on_closed_core);
 }
 
-static void answer_stream(struct reader *r)
+static void answer_stream(struct reader *r, const struct job *job)
 {
     const struct options *opt = r->jobs->svc->opt;
     r->stream = stream_new(&(struct stream_config){
-        .max_bytes = (size_t)opt->stream_queue_bytes, .stall_ms = STALL_MS, .closed = on_closed, .ctx = r});
+        .max_bytes = (size_t)opt->stream_queue_bytes + EVENT_SLACK + 2 * job_events_bytes(&job->events),
+        .stall_ms = STALL_MS,
+        .closed = on_closed,
+        .ctx = r});
     struct reply *reply = stream_reply(r->stream, "text/event-stream; charset=utf-8");
     reply_header(reply, "Cache-Control", "no-store");
     reply_header(reply, "X-Accel-Buffering", "no"); /* nginx would keep them */
@@ -143,7 +141,7 @@ static void refuse(struct reader *r, enum err code, const char *why)
 static void follow(struct reader *r, struct job *job)
 {
     struct loop *loop = r->jobs->svc->loop;
-    answer_stream(r);
+    answer_stream(r, job); /* what is replayed has room */
     job_events_replay(&job->events, r->after, &r->listener);
     if (job_is_over(job) || r->jobs->stopped)
         end(r, NULL);

@@ -24,6 +24,7 @@ struct inputs {
     struct list bucket[BUCKETS];
     unsigned writing;
     bool shared;
+    bool early; /* not all rows have been read yet: nothing is removed */
 };
 
 struct input {
@@ -156,7 +157,7 @@ void inputs_drop(struct inputs *in, const uint8_t digest[static DIGEST_BYTES])
     if (--i->refs > 0 || i->writing)
         return;
     FREE_ON_EXIT char *path = path_of(in, digest);
-    if (!in->shared)
+    if (!in->shared && !in->early)
         unlink(path);
     input_free(i);
 }
@@ -194,6 +195,11 @@ int inputs_open(struct inputs *in, const uint8_t digest[static DIGEST_BYTES], st
     return body_open(in->config.spool, path, digest, ret, e);
 }
 
+void inputs_wait(struct inputs *in)
+{
+    in->early = true;
+}
+
 void inputs_share(struct inputs *in, bool shared)
 {
     in->shared = shared;
@@ -202,6 +208,7 @@ void inputs_share(struct inputs *in, bool shared)
 unsigned inputs_sweep(struct inputs *in)
 {
     unsigned gone = 0;
+    in->early = false;
     if (in->shared)
         return 0;
     DIR *d = opendir(in->folder);
@@ -231,6 +238,7 @@ int inputs_new(const struct inputs_config *config, struct inputs **ret, struct e
         return file_error(e, r, what);
     }
     struct inputs *in = NEW(struct inputs);
+    in->early = true;
     in->config = *config;
     in->root = mem_strdup(config->root);
     in->folder = folder;

@@ -44,5 +44,7 @@ void inputs_adopt(struct inputs *in, const uint8_t digest[static DIGEST_BYTES]);
 /* A new reference; NOT_FOUND: somebody has removed it. */
 int inputs_open(struct inputs *in, const uint8_t digest[static DIGEST_BYTES], struct body **ret,
                 struct error *e) MUST_CHECK;
+/* Until the next sweep no file is removed: rows that need it may not have been read yet. So it begins. */
+void inputs_wait(struct inputs *in);
 void inputs_share(struct inputs *in, bool shared); /* another process has files there, too: none is removed */
 unsigned inputs_sweep(struct inputs *in); /* how many files nobody needs any more; blocks for a moment */

@@ -13,7 +13,7 @@
 #include "request/answer.h"
 #include "request/intent.h"
 
-enum { JOB_BUCKETS = 4096 };
+enum { JOB_BUCKETS = 4096, JOB_RANKS = 3 };
 
 struct jobs {
     struct job_desk desk;
@@ -24,10 +24,11 @@ struct jobs {
     struct list readers;                  /* of events (events_page.c) */
     struct websockets *sockets;
     struct callbacks *callbacks;
-    struct list found; /* by in_over: those of an earlier process, until they begin */
-    struct list over;  /* those that are over, longest first */
+    struct list found[JOB_RANKS]; /* by in_over: those of an earlier process, until they begin */
+    struct list over;             /* those that are over, longest first */
     unsigned open, over_count, working;
     unsigned running, reading; /* of those that are open; connections that read events */
+    struct timer forget;       /* those that are over longest */
     bool started, stopped;
 };
 
@@ -62,6 +63,8 @@ struct job {
     struct slot_wait slot;
     bool has_slot;
     struct request *req; /* while it is worked on */
+    unsigned pins;       /* requests that work for it, and who is about to answer with it: it is not freed */
+    bool untold;         /* the journal is told how it ended when no request works for it any more */
     bool begun, canceling;
     unsigned done, total;
     char *provider, *prediction, *input_url; /* of a run that was begun earlier; NULL: none */
@@ -93,10 +96,14 @@ bool job_is_over(const struct job *job);
 
 /* ---- job_work.c: its way ---- */
 
-void job_begin(struct job *job);  /* it is written down: it waits for its turn */
-void job_cancel(struct job *job); /* in any state; one that is over stays as it is */
+void job_begin(struct job *job);            /* it is written down: it waits for its turn */
+bool job_may_cancel(const struct job *job); /* false: it waits for the next process */
+void job_cancel(struct job *job);           /* in any state; one that is over stays as it is */
 void job_end(struct job *job, enum journal_state state);
 void job_wake(struct job *job); /* who waits for it is told, however it stands */
+
+void job_pin(struct job *job);
+void job_unpin(struct job *job);
 
 /* ---- job_row.c: as a row, and back ---- */
 

@@ -193,6 +193,7 @@ static void take_outcome(struct job *job, const struct journal_row *row)
     o->billed = row->cost_nano > 0;
     if (!o->result && row->state >= JOURNAL_COMPLETED)
         read_error(row->error, &o->err);
+    job->canceling = row->state < JOURNAL_COMPLETED && row->error && strstr(row->error, "CANCELED");
 }
 
 static void take_run(struct job *job, const struct journal_row *row)

@@ -75,6 +75,7 @@ static void let_go(struct job *job)
         if (job->has_picture[i] && job->kind == JOURNAL_JOB)
             inputs_drop(j->inputs, job->picture[i]);
     memset(job->has_picture, 0, sizeof(job->has_picture));
+    free(TAKE(job->request)); /* of many that are over, only how they ended is kept */
 }
 
 void job_end(struct job *job, enum journal_state state)
@@ -89,7 +90,8 @@ void job_end(struct job *job, enum journal_state state)
     cells_add(metrics_cells(job->jobs->svc->metrics), M_JOBS_OVER, values[state], 1);
     job->state = state;
     job->ended_ms = (int64_t)clock_wall_ms();
-    tell_journal(job);
+    if (!job->untold)
+        tell_journal(job);
     let_go(job);
     job_events_add(job, names[state]);
     job_wake(job);
@@ -97,6 +99,20 @@ void job_end(struct job *job, enum journal_state state)
         job_batch_child_over(job);
     callback_begin(job);
     job_retire(job);
+}
+
+void job_pin(struct job *job)
+{
+    job->pins++;
+}
+
+void job_unpin(struct job *job)
+{
+    CHECK(job->pins > 0);
+    if (--job->pins > 0 || !job->untold)
+        return;
+    job->untold = false;
+    tell_journal(job);
 }
 
 /* It ends before a request was made for it: that would have been counted. */
@@ -155,6 +171,8 @@ static void answered(struct request *req)
     bool shared = req->lookup.hit || req->join.collapsed;
     job->req = NULL;
     job->jobs->working--;
+    /* Canceled, but others wait for the same: the row stays open as long as its run may be lost. */
+    job->untold = req->at != STAGE_RESPOND;
     o->cost_nano = shared ? 0 : costs_of_request(req);
     const struct provider *p = req->queue.provider;
     o->billed = !shared && (o->cost_nano > 0 || (req->spent && p && p->ops->bills));
@@ -215,6 +233,7 @@ static void start_request(struct job *job)
     struct jobs *j = job->jobs;
     struct request *req = request_new(j->svc, job->feature, job->request_id, &job_client, job, now_of(job));
     req->job = job;
+    job_pin(job);
     req->tenant = job->tenant ? arena_strdup(&req->arena, job->tenant) : NULL;
     req->caller = job->caller;
     req->priority = (enum slot_priority)job->priority;
@@ -267,6 +286,12 @@ void job_begin(struct job *job)
         job_batch_begin(job);
         return;
     }
+    if (job->canceling) { /* an earlier process did not come to it */
+        job->outcome.billed = job->provider;
+        error_set(&job->outcome.err, ERR_CANCELED, "%s", "");
+        end_unworked(job, JOURNAL_CANCELED);
+        return;
+    }
     if (j->stopped)
         return;
     job->slot.asker = (struct slot_asker){.key = job->caller,
@@ -290,11 +315,28 @@ static bool may_be_stopped(const struct request *req)
     return !followed && stages[req->at].leave != LEAVE_FINISHES;
 }
 
+bool job_may_cancel(const struct job *job)
+{
+    return !job->jobs->stopped || job->req || job_is_over(job);
+}
+
+/* For the next process, if this one does not live to end it. */
+static void note_wish(const struct job *job)
+{
+    BUF_ON_EXIT struct buf text;
+    struct error e;
+    buf_init(&text, 1024);
+    error_set(&e, ERR_CANCELED, "%s", "");
+    job_error_json(&e, &text);
+    journal_note_state(job->jobs->svc->journal, job->id, job->state, -1, NULL, buf_text(&text));
+}
+
 void job_cancel(struct job *job)
 {
     if (job_is_over(job) || job->canceling)
         return;
     job->canceling = true;
+    note_wish(job);
     if (job->batch) {
         job_batch_cancel(job);
         return;

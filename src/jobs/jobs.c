@@ -57,7 +57,8 @@ void job_enter_over(struct job *job)
 
 void job_free(struct job *job)
 {
-    CHECK(!job->req && !job->has_slot && !limiter_is_waiting(&job->slot) && list_empty(&job->waiters));
+    CHECK(job->pins == 0 && !job->req && !job->has_slot && !limiter_is_waiting(&job->slot) &&
+          list_empty(&job->waiters));
     list_remove(&job->in_bucket);
     list_remove(&job->in_over);
     job_batch_free(job);
@@ -73,17 +74,25 @@ void job_free(struct job *job)
 }
 
 /* Somebody listens to one that is to make room, or it is still to be told: then it stays a while longer. */
-static void forget_old(struct jobs *j)
+static void forget_old(struct timer *t)
 {
+    struct jobs *j = CONTAINER_OF(t, struct jobs, forget);
     LIST_FOREACH_SAFE (node, &j->over) {
         struct job *job = CONTAINER_OF(node, struct job, in_over);
         if (j->over_count <= (unsigned)j->svc->opt->jobs_recent_max)
             return;
-        if (!list_empty(&job->events.listeners) || job->telling)
+        if (!list_empty(&job->events.listeners) || job->telling || job->pins > 0)
             continue;
         j->over_count--;
         job_free(job);
     }
+}
+
+/* Not at once: whoever has ended it may not be done with it. */
+static void forget_soon(struct jobs *j)
+{
+    if (j->over_count > (unsigned)j->svc->opt->jobs_recent_max && j->forget.slot == 0)
+        timer_arm(j->svc->loop, &j->forget, loop_now_ns(j->svc->loop), forget_old);
 }
 
 void job_retire(struct job *job)
@@ -92,7 +101,7 @@ void job_retire(struct job *job)
     j->open--;
     list_push_back(&j->over, &job->in_over);
     j->over_count++;
-    forget_old(j);
+    forget_soon(j);
 }
 
 /* ---- the whole ---- */
@@ -125,7 +134,8 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret, struct error *
     j->inputs = inputs;
     j->desk = desk_ops;
     list_init(&j->over);
-    list_init(&j->found);
+    for (unsigned i = 0; i < JOB_RANKS; i++)
+        list_init(&j->found[i]);
     list_init(&j->readers);
     j->sockets = jobs_sockets_new(j);
     for (size_t i = 0; i < JOB_BUCKETS; i++)
@@ -160,6 +170,7 @@ void jobs_free(struct jobs *j)
 {
     if (!j)
         return;
+    timer_disarm(j->svc->loop, &j->forget);
     for (size_t i = 0; i < JOB_BUCKETS; i++)
         free_all(&j->bucket[i]);
     for (int c = 0; c < CLASS_COUNT; c++)
@@ -189,6 +200,22 @@ static void lose_request(struct job *job)
     job_free(job);
 }
 
+/* Runs whose id is known come first, so that who has to be looked for is not mistaken for one of these; then
+ * those that may have been paid for, so that no twin begins anew what they only have to find. */
+static unsigned rank_of(const struct job *job)
+{
+    return job->prediction ? 0 : job->provider ? 1 : 2;
+}
+
+static void begin_found(struct list *found, unsigned *count)
+{
+    struct list *node;
+    while ((node = list_pop_front(found))) {
+        job_begin(CONTAINER_OF(node, struct job, in_over));
+        (*count)++;
+    }
+}
+
 void jobs_found(struct jobs *j, const struct journal_row *row)
 {
     if (job_find(j, row->id))
@@ -214,14 +241,12 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
             inputs_adopt(j->inputs, job->picture[i]);
     job->state = JOURNAL_QUEUED;
     job_enter(job);
-    if (job->kind != JOURNAL_BATCH)
+    if (job->kind != JOURNAL_BATCH && *job->feature->route)
         metrics_arrived(j->svc->metrics, job->feature);
     if (j->started)
         job_begin(job);
-    else if (job->prediction) /* first, so that who has to be looked for is not mistaken for one of these */
-        list_push_front(&j->found, &job->in_over);
     else
-        list_push_back(&j->found, &job->in_over);
+        list_push_back(&j->found[rank_of(job)], &job->in_over);
 }
 
 void jobs_started(struct jobs *j)
@@ -229,12 +254,8 @@ void jobs_started(struct jobs *j)
     unsigned taken_up = 0;
     j->started = true;
     unsigned swept = inputs_sweep(j->inputs);
-    struct list *node;
-    while ((node = list_pop_front(&j->found))) {
-        struct job *job = CONTAINER_OF(node, struct job, in_over);
-        job_begin(job);
-        taken_up++;
-    }
+    for (unsigned i = 0; i < JOB_RANKS; i++)
+        begin_found(&j->found[i], &taken_up);
     if (taken_up || swept)
         LOG(LOG_INFO, "jobs taken up", F_INT("jobs", taken_up), F_INT("pictures_swept", swept));
 }
@@ -242,6 +263,8 @@ void jobs_started(struct jobs *j)
 void jobs_share(struct jobs *j, bool shared)
 {
     inputs_share(j->inputs, shared);
+    if (!shared)
+        inputs_wait(j->inputs); /* rows are about to be read */
 }
 
 /* ---- the end ---- */

@@ -192,7 +192,7 @@ static void take_row(struct journal_read *r, const struct journal_row *row)
 /* To be told once more it has to be here. */
 static void answer_copy(struct page_call *c)
 {
-    struct job *job = c->copy;
+    struct job *here = job_find(c->jobs, c->copy->id), *job = here ? here : c->copy;
     if (c->path.what == JOB_PATH_CHILDREN) {
         answer_children(c, job);
         return;
@@ -201,7 +201,11 @@ static void answer_copy(struct page_call *c)
         answer_job(c, job);
         return;
     }
-    if (c->post && job->callback && job_is_over(job) && !job_find(c->jobs, job->id)) {
+    if (c->path.what == JOB_PATH_CANCEL && !job_is_over(job) && !here) {
+        refuse(c, ERR_DRAINING, "Another process works on this job: ask again in a moment");
+        return;
+    }
+    if (c->post && job->callback && job_is_over(job) && !here) {
         c->copy = NULL;
         job_enter_over(job);
     }
@@ -239,6 +243,10 @@ static void on_core(struct message *m)
     }
     if (c->path.what == JOB_PATH_CALLBACK) {
         answer_callback(c, job);
+        return;
+    }
+    if (c->path.what == JOB_PATH_CANCEL && !job_may_cancel(job)) {
+        refuse(c, ERR_DRAINING, "The next process takes this job up: ask again in a moment");
         return;
     }
     if (c->path.what == JOB_PATH_CANCEL)

@@ -71,6 +71,8 @@ static void told(struct job_listener *l, const struct job_event *event)
 {
     struct subscription *sub = CONTAINER_OF(l, struct subscription, listener);
     websocket_send(sub->socket->ws, (const char *)event->json->data, event->json->size);
+    if (job_event_is_last(event))
+        job_events_leave(l); /* the job need not be kept for it */
 }
 
 /* ---- what comes ---- */
@@ -102,7 +104,8 @@ static void subscribe(struct socket *s, struct job *job, const json_t *message)
     s->count++;
     say(s, "subscribed", job->id, NULL);
     job_events_replay(&job->events, after > 0 ? (uint64_t)after : 0, &sub->listener);
-    job_events_listen(&job->events, &sub->listener);
+    if (!job_is_over(job))
+        job_events_listen(&job->events, &sub->listener);
 }
 
 static void unsubscribe(struct socket *s, struct job *job, const json_t *message)

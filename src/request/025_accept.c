@@ -23,7 +23,7 @@ enum verdict accept_enter(struct request *req)
     }
     struct result *known = request_shares(req) ? lookup_result(req, req->validate.key) : NULL;
     result_unref(known);
-    if (!known && join_need_pictures(req) == FAIL)
+    if (!known && !req->ask.key && join_need_pictures(req) == FAIL) /* a key may have an answer already */
         return FAIL;
     req->accept.ticket = arena_alloc(&req->arena, sizeof(*req->accept.ticket));
     req->svc->desk->submit(req->svc->desk, req, pipeline_op_done);

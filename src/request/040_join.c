@@ -46,7 +46,7 @@ enum verdict join_enter(struct request *req)
         return HIT;
     if (join_need_pictures(req) == FAIL)
         return FAIL;
-    if (req->wish.no_cache && flights_running(req->svc->flights, req->validate.key))
+    if ((req->wish.no_cache || req->intent.resume) && flights_running(req->svc->flights, req->validate.key))
         return NEXT;
     if (req->ahead && flights_running(req->svc->flights, req->validate.key))
         return already_done(req);

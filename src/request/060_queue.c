@@ -203,7 +203,8 @@ static int refuse(struct request *req, const struct limiter *limiter)
 enum verdict queue_enter(struct request *req)
 {
     struct limiter *limiter = pick(req);
-    if (!limiter || (req->queue.provider && budget_allows(req, req->queue.provider) < 0))
+    if (!limiter ||
+        (req->queue.provider && !intent_resumes(req) && budget_allows(req, req->queue.provider) < 0))
         return FAIL;
     if (!req->ahead && limiter_is_busy(limiter))
         prefetch_yield(req->svc->prefetch, limiter);

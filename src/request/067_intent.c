@@ -1,8 +1,8 @@
 /* 067 intent: before a run that costs money begins, a row in the journal says so.
  *
  * Happy path: one write, in a group with those of others, and the run begins; its prediction's id follows as
- * soon as it is known, and 100 says how it ended. Failure modes: the database cannot be had: a job waits for
- * nobody and fails, to be tried again by whoever asked; a request whose client waits goes on without a row,
+ * soon as it is known, and 100 says how it ended. Failure modes: the database cannot be had: a job goes
+ * back to 060 and comes again until it can; a request whose client waits goes on without a row,
  * as a database that is away must not stop paid work (it is logged). Invariants: a job's row is its own;
  * another request gets one of its own here, which is gone when it has ended well. */
 #include "request/intent.h"
@@ -88,12 +88,28 @@ enum verdict intent_done(struct request *req)
         error_set(&req->err, ERR_UNKNOWN_OUTCOME, "Another gateway has taken this job over");
         return FAIL;
     }
-    if (!req->job) {
-        LOG(LOG_WARN, "a paid run without a row in the journal", F_STR("id", req->id));
-        return NEXT;
+    if (req->job) { /* it can wait until the database is back, which each write does for a while */
+        queue_let_go(req);
+        budget_settle(&req->budget.hold, 0);
+        return AGAIN;
     }
-    error_set(&req->err, ERR_DATABASE, "The job cannot be written down, so it is not run");
-    return FAIL;
+    LOG(LOG_WARN, "a paid run without a row in the journal", F_STR("id", req->id));
+    return NEXT;
+}
+
+static const char *copy(const char *text, struct arena *a)
+{
+    return text ? arena_strdup(a, text) : NULL;
+}
+
+struct run_resume *intent_copy(const struct run_resume *r, struct arena *a)
+{
+    if (!r)
+        return NULL;
+    struct run_resume *c = arena_alloc(a, sizeof(*c));
+    *c = (struct run_resume){copy(r->provider, a), copy(r->prediction, a), copy(r->input_url, a),
+                             r->intent_ms};
+    return c;
 }
 
 bool intent_needs_no_picture(const struct request *req)

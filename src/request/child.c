@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "request/intent.h"
+#include "request/job_desk.h"
 #include "request/stage.h"
 
 struct child {
@@ -70,8 +72,10 @@ struct child *child_new(struct request *parent, const struct feature *f)
     c->req->promised = parent->promised;
     c->req->wish = parent->wish;
     c->req->job = parent->job;
+    if (parent->job)
+        c->svc->desk->hold(parent->job);
     c->req->priority = parent->priority;
-    c->req->intent.resume = parent->intent.resume;
+    c->req->intent.resume = intent_copy(parent->intent.resume, &c->req->arena);
     c->req->wanted = IMAGE_PNG;
     c->req->receive.body[0] = body_ref(request_image(parent));
     c->req->receive.complete = true;

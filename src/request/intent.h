@@ -14,6 +14,8 @@ struct run_resume {
     int64_t intent_ms;
 };
 
+/* NULL: none. */
+struct run_resume *intent_copy(const struct run_resume *r, struct arena *a);
 /* Its prediction is known: what it was made of is not needed any more. */
 bool intent_needs_no_picture(const struct request *req);
 bool intent_resumes(const struct request *req);    /* at the provider that 060 has chosen */

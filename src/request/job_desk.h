@@ -31,5 +31,8 @@ struct job_desk {
     struct reply *(*reply)(struct job_desk *d, const struct request *req, const struct exchange *x,
                            const char *base_url);
     const char *(*id)(const struct job *job);
+    /* A request works for the job, whatever becomes of it meanwhile. */
+    void (*hold)(struct job *job);
+    void (*let_go)(struct job *job);
     void (*release)(struct job_desk *d, struct request *req); /* of the ticket; accepts one that has none */
 };

@@ -49,19 +49,25 @@ void job_prefer_parse(const char *header, bool *ret_async, int64_t *ret_wait_s)
     }
 }
 
-static int read_key(struct request *req, const char *key)
+const char *job_key_read(const char *header, struct arena *a)
 {
-    size_t len = strlen(key);
-    if (len >= 2 && key[0] == '"' && key[len - 1] == '"') /* as the standard that is being made has it */
-        key = arena_strndup(&req->arena, key + 1, len -= 2);
+    size_t len = strlen(header);
+    if (len >= 2 && header[0] == '"' &&
+        header[len - 1] == '"') /* as the standard that is being made has it */
+        header++, len -= 2;
     bool ok = len > 0 && len <= IDEMPOTENCY_KEY_MAX;
     for (size_t i = 0; ok && i < len; i++)
-        ok = key[i] > 0x20 && key[i] < 0x7f;
-    if (!ok)
+        ok = header[i] > 0x20 && header[i] < 0x7f;
+    return ok ? arena_strndup(a, header, len) : NULL;
+}
+
+static int read_key(struct request *req, const char *header)
+{
+    req->ask.key = job_key_read(header, &req->arena);
+    if (!req->ask.key)
         return error_set_field(&req->err, ERR_VALIDATION, "Idempotency-Key",
                                "An Idempotency-Key is 1 to %d visible characters of ASCII",
                                IDEMPOTENCY_KEY_MAX);
-    req->ask.key = arena_strdup(&req->arena, key);
     return 0;
 }
 
@@ -86,8 +92,11 @@ bool job_wish_has_field(const char *name)
 
 bool job_callback_ok(const char *url)
 {
-    bool http = url && (strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0);
-    return http && strlen(url) <= CALLBACK_URL_MAX;
+    bool ok = url && (strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0) &&
+              strlen(url) <= CALLBACK_URL_MAX;
+    for (const char *p = url; ok && *p; p++)
+        ok = *p > 0x20 && *p < 0x7f;
+    return ok;
 }
 
 static int take_field(struct request *req, const struct field *f)

@@ -12,6 +12,8 @@ int job_wish_read(struct request *req, const struct exchange *x) MUST_CHECK;
 /* The fields that are about the job leave the list of fields. Fills req->err likewise. */
 int job_wish_take(struct request *req) MUST_CHECK;
 bool job_wish_has_field(const char *name);
+/* The key of an Idempotency-Key header, without its quotes, in a; NULL: it is none. */
+const char *job_key_read(const char *header, struct arena *a);
 bool job_callback_ok(const char *url); /* an http or https address; NULL: not */
 bool job_wanted(const struct request *req);
 

@@ -90,7 +90,8 @@ static void move_on(struct request *req, enum verdict v)
     if (v != AGAIN)
         return;
     req->run.earlier_ns += request_stage_ns(req, STAGE_RUN);
-    req->entered_ns[STAGE_QUEUE] = req->entered_ns[STAGE_BUDGET] = req->entered_ns[STAGE_RUN] = 0;
+    req->entered_ns[STAGE_QUEUE] = req->entered_ns[STAGE_BUDGET] = req->entered_ns[STAGE_INTENT] = 0;
+    req->entered_ns[STAGE_RUN] = 0;
 }
 
 static void request_free(struct request *req);
@@ -224,6 +225,8 @@ static void request_free(struct request *req)
           req->limit.slot == 0);
     CHECK(!req->shared.claim || !req->shared.claim->claims);
     list_remove(&req->node);
+    if (req->job)
+        req->svc->desk->let_go(req->job);
     if (req->accept.ticket)
         req->svc->desk->release(req->svc->desk, req);
     for (unsigned i = 0; i < IMAGES_MAX; i++)
