@@ -59,6 +59,7 @@ struct job {
     uint64_t caller; /* who shares a share of the slots */
     int64_t created_ms, started_ms, ended_ms;
 
+    struct timer late;     /* of a wish to cancel that an earlier process was told */
     struct timer patience; /* while it waits for its slot */
     struct slot_wait slot;
     bool has_slot;

@@ -22,6 +22,8 @@
 #include "request/request_json.h"
 #include "request/stage.h"
 
+enum { LATE_MS = 1000 };
+
 static uint64_t now_of(const struct job *job)
 {
     return loop_now_ns(job->jobs->svc->loop);
@@ -70,6 +72,7 @@ static void let_go(struct job *job)
 {
     struct jobs *j = job->jobs;
     timer_disarm(j->svc->loop, &job->patience);
+    timer_disarm(j->svc->loop, &job->late);
     give_back(job);
     for (unsigned i = 0; i < IMAGES_MAX; i++)
         if (job->has_picture[i] && job->kind == JOURNAL_JOB)
@@ -277,6 +280,18 @@ static void patience_over(struct timer *t)
     op_cancel(&job->slot.op);
 }
 
+static void late(struct timer *t)
+{
+    job_cancel(CONTAINER_OF(t, struct job, late));
+}
+
+/* Its run may be another job's too: that has to find it first, as it did when the wish was made. */
+static void cancel_late(struct job *job)
+{
+    job->canceling = false;
+    timer_arm(job->jobs->svc->loop, &job->late, now_of(job) + LATE_MS * NS_PER_MS, late);
+}
+
 void job_begin(struct job *job)
 {
     struct jobs *j = job->jobs;
@@ -286,8 +301,9 @@ void job_begin(struct job *job)
         job_batch_begin(job);
         return;
     }
-    if (job->canceling) { /* an earlier process did not come to it */
-        job->outcome.billed = job->provider;
+    if (job->canceling && job->provider) {
+        cancel_late(job);
+    } else if (job->canceling) { /* an earlier process did not come to it */
         error_set(&job->outcome.err, ERR_CANCELED, "%s", "");
         end_unworked(job, JOURNAL_CANCELED);
         return;

@@ -272,6 +272,7 @@ void jobs_share(struct jobs *j, bool shared)
 static void stop_waiting(struct job *job)
 {
     timer_disarm(job->jobs->svc->loop, &job->patience);
+    timer_disarm(job->jobs->svc->loop, &job->late);
     if (!job->has_slot && limiter_is_waiting(&job->slot))
         op_cancel(&job->slot.op);
 }

@@ -1,5 +1,6 @@
 """A feature as a job: accepted at once, told about, cancelled, found again."""
 import concurrent.futures
+import time
 import uuid
 
 import pytest
@@ -137,6 +138,27 @@ def test_a_key_attaches_to_what_is_under_way(start):
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256])
 def test_a_key_that_is_none(instant, key):
     assert_error(instant.post(fresh(), headers={"Idempotency-Key": key}), 400, "VALIDATION_ERROR", "Idempotency-Key")
+
+
+def test_a_key_answers_by_digest_when_the_picture_is_forgotten(start):
+    gateway, picture = start(PROVIDERS="instant", UPLOADS_KEEP_MB=32, UPLOADS_KEEP_S=1, CACHE_TTL_MS=500), fresh()
+    digest = assert_success(gateway.post(picture))["meta"]["image_digest"]
+    key, fields = {"Idempotency-Key": "by-digest"}, {"image_digest": digest, "scale": "4"}
+    first = assert_success(gateway.post(fields=fields, headers=key))
+    time.sleep(2.5)  # whoever asks makes it known again
+    assert gateway.post(fields={**fields, "scale": "2"}).status_code == 404
+    assert assert_success(gateway.post(fields=fields, headers=key))["data"]["key"] == first["data"]["key"]
+    other = {"Idempotency-Key": "another"}
+    assert_error(gateway.post(fields=fields, headers=other), 404, "UPLOAD_UNKNOWN")
+    assert_success(gateway.post(picture, fields={"scale": "4"}, headers=other))
+
+
+def test_none_is_kept_in_memory(start):
+    """Whoever has just ended it may still answer with it."""
+    gateway, picture = start(PROVIDERS="instant", JOBS_RECENT_MAX=0), fresh()
+    for how in ({"Prefer": "wait=10"}, {"Prefer": "respond-async"}, {"Idempotency-Key": "a"}, {"Idempotency-Key": "a"}):
+        assert gateway.post(picture, headers=how).status_code in (200, 202)
+        assert gateway.post(fresh(), headers=how | {"Idempotency-Key": str(uuid.uuid4())}).status_code in (200, 202)
 
 
 # ---- cancelling ----

@@ -6,7 +6,7 @@ import requests
 
 from cloud import CREATE, PINNED, ask, life
 from gateway import assert_success, until
-from jobs import ended, job, submit
+from jobs import cancel, ended, job, submit
 from pictures import fresh
 
 SLOWLY = life(wait_s=0, run_s=2)
@@ -87,3 +87,42 @@ def test_a_stop_leaves_jobs_to_the_next_start(bare):
     gateway.start()
     assert ended(gateway, accepted["job_id"])["state"] == "completed"
     assert created(bare) == 1
+
+
+def test_twins_are_not_paid_for_by_the_one_that_only_followed(bare):
+    bare.upstream.script(SLOWLY)
+    gateway, picture = bare.start(), fresh()
+    jobs = [submit(gateway, picture, route=PINNED)["job_id"] for _ in range(6)]
+    until(lambda: bare.upstream.count("get") > 0)
+    time.sleep(0.2)
+    kill(gateway)
+    gateway.start()
+    assert {ended(gateway, name)["state"] for name in jobs} == {"completed"}
+    assert created(bare) == 1
+
+
+def test_a_canceled_leader_with_followers_is_not_paid_for_again(bare):
+    bare.upstream.script(SLOWLY)
+    gateway, picture = bare.start(), fresh()
+    leads, follows = (submit(gateway, picture, route=PINNED)["job_id"] for _ in range(2))
+    until(lambda: bare.upstream.count("get") > 0 and gateway.status()["followers"] == 1)
+    assert cancel(gateway, leads)["state"] == "canceled"
+    time.sleep(0.2)
+    kill(gateway)
+    gateway.start()
+    assert ended(gateway, follows)["state"] == "completed"
+    assert created(bare) == 1
+
+
+def test_a_wish_to_cancel_outlives_the_process(bare):
+    bare.upstream.script({"match": CREATE, "do": "429", "times": 100, "retry_after": 1})
+    gateway = bare.start(AI_RETRIES=10)
+    accepted = submit(gateway, fresh(), route=PINNED)
+    until(lambda: bare.upstream.count("create") > 0)
+    cancel(gateway, accepted["job_id"])
+    time.sleep(0.2)
+    kill(gateway)
+    bare.upstream.script()
+    gateway.start()
+    assert ended(gateway, accepted["job_id"])["state"] == "canceled"
+    assert created(bare) == 0

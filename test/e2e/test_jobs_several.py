@@ -63,3 +63,18 @@ def test_the_living_ones_are_left_alone(start, postgres, how):  # noqa: F811
     assert ended(first, accepted["job_id"])["state"] == how
     until(lambda: job(second, accepted["job_id"])["state"] == how)
     assert not second.records("request")
+
+
+def test_jobs_wait_for_a_database_that_is_away(bare, postgres):  # noqa: F811
+    gateway = bare.start(DATABASE_URL=postgres.url, DB_TIMEOUT_MS=500, REPLICATE_LIGHT_CONCURRENCY=1)
+    bare.upstream.script(life(wait_s=0, run_s=1))
+    accepted = [submit(gateway, fresh(), route=PINNED)["job_id"] for _ in range(3)]
+    until(lambda: bare.upstream.count("created") == 1)
+    postgres.stop()
+    until(lambda: gateway.get("/readyz").json()["checks"]["journal"] == "failed")
+    until(lambda: bare.upstream.record()["running"].get("all", 0) == 0)
+    assert bare.upstream.count("created") == 1
+    postgres.start()
+    for one in accepted:
+        assert seen_by(gateway, one)["state"] == "completed"
+    assert bare.upstream.count("created") == 3
