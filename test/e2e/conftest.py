@@ -3,6 +3,7 @@ import contextlib
 
 import pytest
 
+from caller import caller  # noqa: F401
 from cloud import bare, cloud, front, provider, tls  # noqa: F401  # fixtures, for all files
 from cluster import cluster, fronted  # noqa: F401
 from gateway import BINARY, Gateway
