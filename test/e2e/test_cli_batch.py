@@ -6,7 +6,7 @@ import pytest
 
 from caller import lines, of
 from cloud import CREATE, life
-from gateway import RUN_MS, SAMPLES, SLOW, until
+from gateway import SAMPLES, SLOW, until
 from pictures import decode, fresh
 
 KEY = "a-key-of-sixteen-or-more"
@@ -73,7 +73,7 @@ def test_a_folder_and_what_is_there_already(start, photos, caller):
 
 
 def test_json_a_line_each(start, photos, caller):
-    gateway = start(PROVIDERS="instant", INSTANT_MS=150)
+    gateway = start(PROVIDERS="instant", INSTANT_MS=60)
     (photos / "broken.png").write_bytes(b"no picture")
     words = (photos, "--feature", "clarity", "-o", "out", "--json")
     said = caller.run(gateway, *words, BATCH_PARALLEL=1)
@@ -126,7 +126,7 @@ def go_on(caller, gateway, words, first, completed):
 
 
 def test_ctrl_c_leaves_the_jobs_and_the_same_words_pick_them_up(start, photos, caller):
-    gateway = start(PROVIDERS="instant", INSTANT_MS=RUN_MS)
+    gateway = start(PROVIDERS="instant", INSTANT_MS=800)
     words = (photos, "--feature", "clarity", "-o", "out", "--json")
     begun = begin_and_interrupt(caller, gateway, words)
     go_on(caller, gateway, words, *begun)
@@ -145,7 +145,7 @@ def test_interrupted_and_the_gateway_killed_too(start, photos, caller):
 
 def test_a_gateway_that_is_killed_and_comes_back(bare, photos, caller):
     """The command waits for it; what was paid for is fetched, and not paid for again."""
-    bare.upstream.script(life(wait_s=0, run_s=1))
+    bare.upstream.script(life(wait_s=0, run_s=0.6))
     gateway = bare.start()
     gateway.options["PORT"] = gateway.port
     with caller.begin(gateway, photos, "--feature", "beautify", "-o", "out", "--json") as process:
