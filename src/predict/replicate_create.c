@@ -3,7 +3,7 @@
  * Happy path: a place in the bucket, one POST, and its answer is judged. Failure modes: see create_done. What
  * must never happen: a second POST while the first may have made a prediction. What four looks at
  * the whole list do not show (12 s with the default AI_RETRY_BASE_MS) was not made; where the list cannot be
- * read to its end, or an answer said that there is one, it cannot be known. */
+ * had BAD_LOOKS times, or not be read to its end, or an answer said that there is one, it cannot be known. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,8 @@
 
 enum {
     WAIT_MARGIN_S = 5, /* the call's limit beyond Prefer: wait */
-    LOOKS = 4          /* at the whole list, until what is not there was not made */
+    LOOKS = 4,         /* at the whole list, until what is not there was not made */
+    BAD_LOOKS = 6      /* that may fail besides */
 };
 
 static uint64_t now_of(const struct replicate_run *run)
@@ -259,7 +260,7 @@ static void look_later(struct replicate_run *run)
 void run_look_up(struct replicate_run *run)
 {
     metrics_count(run->self->metrics, run->prediction->feature, PROVIDER_LOOK_UPS, 1);
-    run->looks = 0;
+    run->looks = run->bad_looks = 0;
     look_later(run);
 }
 
@@ -322,6 +323,17 @@ static struct replicate_wanted wanted_of(const struct replicate_run *run)
     };
 }
 
+/* The list could not be had. What counts is that the last look is a good one. */
+static void look_failed(struct replicate_run *run, bool passing)
+{
+    if (!passing || ++run->bad_looks > BAD_LOOKS) {
+        unknown(run);
+        return;
+    }
+    run->looks = MIN(run->looks, (unsigned)LOOKS - 1);
+    look_later(run);
+}
+
 void look_up_done(struct replicate_run *run)
 {
     struct replicate *self = run->self;
@@ -334,11 +346,7 @@ void look_up_done(struct replicate_run *run)
         struct replicate_problem problem = {.advice = REPLICATE_AGAIN};
         if (!run_call_ok(run))
             run_call_problem(run, REPLICATE_CALL_OTHER, &problem);
-        bool again = problem.advice == REPLICATE_AGAIN || problem.advice == REPLICATE_WAIT;
-        if (again && run->looks < LOOKS)
-            look_later(run);
-        else
-            unknown(run);
+        look_failed(run, problem.advice == REPLICATE_AGAIN || problem.advice == REPLICATE_WAIT);
         return;
     }
     if (found.doubtful)

@@ -114,7 +114,7 @@ struct replicate_run {
     int64_t sent_s;    /* when it was first sent; since 1970 */
     bool resuming;     /* it was sent by an earlier process, if at all */
     bool settled;      /* what came of it is in the list before the last look, or nothing came of it */
-    unsigned looks, pages;
+    unsigned looks, bad_looks, pages;
     char next_page[512];
 
     char id[REPLICATE_ID_MAX + 1], get_url[512], cancel_url[512];

@@ -8,6 +8,7 @@ enum { LARGE = 300000 };
 
 #define GONE   A(404, "{\"detail\":\"The requested resource could not be found.\"}")
 #define NONE   A(200, NOTHING_LISTED)
+#define BAD    A(502, "<html>")
 #define LOST   PREDICTION("\"status\":\"failed\",\"output\":null,\"error\":\"unexpected error (E9828)\"")
 #define INTENT 1767225600 /* 2026-01-01T00:00:00Z */
 
@@ -129,14 +130,24 @@ static void test_not_made(void **state)
 static void test_cannot_be_known(void **state)
 {
 #define DOUBTFUL "{\"image\":\"https://a/b.png\",\"scale\":2,\"face_enhance\":false}"
-    OPEN(g, NONE, NONE, NONE, A(502, "<html>"), A(200, LISTED("\"status\":\"processing\"", DOUBTFUL)), NONE,
-         NONE, NONE);
+    OPEN(g, NONE, NONE, NONE, BAD, BAD, BAD, BAD, BAD, BAD, BAD,
+         A(200, LISTED("\"status\":\"processing\"", DOUBTFUL)), NONE, NONE, NONE);
     g.r.p.resume_intent_s = INTENT;
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(provider_rig_run(&g.r), -ERR_UNKNOWN_OUTCOME);
         assert_true(g.r.p.paid);
     }
-    check_log(&g, LIST LIST LIST LIST LIST LIST LIST LIST);
+    check_log(&g, LIST LIST LIST LIST LIST LIST LIST LIST LIST LIST LIST LIST LIST LIST);
+    rig_close(&g);
+}
+
+static void test_the_last_look_is_a_good_one(void **state)
+{
+    OPEN(g, NONE, NONE, NONE, BAD, BAD, NONE, A(201, SUCCEEDED));
+    g.r.p.resume_intent_s = INTENT;
+    assert_int_equal(provider_rig_run(&g.r), 0);
+    check_output(&g);
+    check_log(&g, LIST LIST LIST LIST LIST LIST CREATE);
     rig_close(&g);
 }
 
@@ -319,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_made),
         cmocka_unit_test(test_not_made),
         cmocka_unit_test(test_cannot_be_known),
+        cmocka_unit_test(test_the_last_look_is_a_good_one),
         cmocka_unit_test(test_a_picture_at_its_address),
         cmocka_unit_test(test_a_picture_at_an_unknown_address),
         cmocka_unit_test(test_without_the_picture),
