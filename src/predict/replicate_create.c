@@ -106,7 +106,7 @@ static void send_create(struct replicate_run *run, struct http_call *call)
     call->body = run->body;
     call->stall_timeout_ms = 0; /* the server is silent while the model runs */
     run->sent_s = clock_wall_s();
-    run->resuming = false;
+    run->resuming = run->known_before = false;
     run->file_fresh = false;
     run->prediction->paid = true;
     metrics_count(run->self->metrics, run->prediction->feature, PROVIDER_CREATES, 1);

@@ -371,6 +371,7 @@ static void resume(struct replicate_run *run)
     p->paid = true; /* as far as we know */
     if (p->resume_id && replicate_id_ok(p->resume_id)) {
         snprintf(p->remote_id, sizeof(p->remote_id), "%s", p->resume_id);
+        run->known_before = p->resume_intent_s > 0;
         run_know(run, p->resume_id);
         run->heard_ns = now_of(run);
         run_go(run, RUN_POLL);

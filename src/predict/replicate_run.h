@@ -113,6 +113,7 @@ struct replicate_run {
     struct blob *body; /* of the create */
     int64_t sent_s;    /* when it was first sent; since 1970 */
     bool resuming;     /* it was sent by an earlier process, if at all */
+    bool known_before; /* an earlier process knew it, and may have made the next one already */
     bool settled;      /* what came of it is in the list before the last look, or nothing came of it */
     unsigned looks, bad_looks, pages;
     char next_page[512];

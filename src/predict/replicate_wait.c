@@ -161,6 +161,16 @@ static void take_time(struct replicate_run *run, const struct replicate_answer *
         run->prediction->billed_ns += (uint64_t)(a->predict_time_s * (double)NS_PER_S);
 }
 
+/* The earlier process may have seen that, too, and have begun another, whose id it could not write down. */
+static void look_for_next(struct replicate_run *run)
+{
+    struct prediction *p = run->prediction;
+    run->known_before = false;
+    p->paid = true; /* as far as we know */
+    run_picture_as_it_was(run, p->resume_input_url);
+    run_look_up_earlier(run, p->resume_intent_s);
+}
+
 static void judge_answer(struct replicate_run *run, const struct replicate_reply *reply,
                          const struct replicate_answer *a)
 {
@@ -198,6 +208,10 @@ static void judge_answer(struct replicate_run *run, const struct replicate_reply
             return;
         }
         forget(run);
+        if (run->known_before) {
+            look_for_next(run);
+            return;
+        }
         run_again(run, raw ? RUN_CREATE : run_to_create(run), PROVIDER_AGAIN_PLATFORM, &v.err);
         return;
     }

@@ -87,6 +87,22 @@ static void test_lost_by_the_platform(void **state) /* another is made, of a pic
     rig_close(&g);
 }
 
+static void test_lost_and_perhaps_made_again(void **state) /* by the process that was killed */
+{
+#define LOST_P0 "{\"id\":\"p0\",\"status\":\"failed\",\"output\":null,\"error\":\"unexpected error (E9828)\"}"
+    OPEN(g, A(200, LOST_P0), NONE, A(200, LISTED("\"status\":\"processing\"", INPUT)), A(200, SUCCEEDED),
+         A(200, LOST_P0), NONE, NONE, NONE, NONE, A(201, SUCCEEDED));
+    g.r.p.resume_id = "p0";
+    g.r.p.resume_intent_s = INTENT;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(provider_rig_run(&g.r), 0);
+        check_output(&g);
+    }
+#define GET_P0 "GET /v1/predictions/p0\n"
+    check_log(&g, GET_P0 LIST LIST GET GET_P0 LIST LIST LIST LIST CREATE);
+    rig_close(&g);
+}
+
 static void test_a_wrong_id(void **state) /* it never reaches an address; the intent is what is left */
 {
     OPEN(g, A(200, LISTED("\"status\":\"processing\"", INPUT)), A(200, SUCCEEDED));
@@ -326,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_whatever_rests),
         cmocka_unit_test(test_lost_by_the_platform),
+        cmocka_unit_test(test_lost_and_perhaps_made_again),
         cmocka_unit_test(test_a_wrong_id),
         cmocka_unit_test(test_made),
         cmocka_unit_test(test_not_made),
