@@ -432,6 +432,7 @@ int app_listen(struct app *app, struct error *e)
         .status = ask_status,
         .flushed = flushed,
         .jobs = app->jobs.jobs ? jobs_page : NULL,
+        .archive = app->jobs.jobs ? jobs_archive : NULL,
         .ws = app->jobs.jobs ? jobs_socket : NULL,
         .jobs_ctx = app->jobs.jobs,
     };

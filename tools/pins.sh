@@ -6,7 +6,7 @@
 # PATH, so node, npm or Python from elsewhere are left alone.
 DEBIAN_RUN=(
   gcc:gcc libc6-dev make:make meson:meson ninja-build:ninja pkg-config:pkg-config
-  libmicrohttpd-dev libuv1-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libpq-dev libhiredis-dev libwslay-dev libcmocka-dev
+  libmicrohttpd-dev libuv1-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libpq-dev libhiredis-dev libarchive-dev libwslay-dev libcmocka-dev
   python3:python3 python3-venv python3-pip:pip3 npm:npm curl:curl ca-certificates
 )
 # For checks, tests and benchmarks only (tools/deps --dev).

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/mem.h"
+#include "jobs/batch_zip.h"
 #include "metrics/metrics.h"
 #include "request/intake.h"
 #include "request/stage.h"
@@ -33,7 +34,9 @@ struct item {
 
 struct batch {
     struct job *job;
-    json_t *items, *fields; /* of the request */
+    json_t *items, *fields; /* of the request; items: or entries, if there is an archive */
+    struct batch_zip *zip;  /* NULL: there is none */
+    unsigned passed_over;   /* files in it that are no pictures */
     struct item *item;
     unsigned count, next, submitting, left;
     bool loading;
@@ -142,7 +145,7 @@ static void try_later(struct batch *b)
 static bool passes(enum err code)
 {
     return code == ERR_QUEUE_FULL || code == ERR_DATABASE || code == ERR_OVERLOADED ||
-           code == ERR_STORAGE_FULL;
+           code == ERR_STORAGE_FULL || code == ERR_DRAINING;
 }
 
 static void turn(struct timer *t)
@@ -174,23 +177,32 @@ static void took(struct batch *b, unsigned i, const struct job *child)
         job_cancel((struct job *)(uintptr_t)child);
 }
 
+/* It did not become a job: it is over, or tried again when there may be room. */
+static void not_submitted(struct batch *b, unsigned i, enum err why)
+{
+    struct item *item = &b->item[i];
+    b->submitting--;
+    if (passes(why) && !b->job->canceling) {
+        item->state = ITEM_NEW;
+        b->next = MIN(b->next, i);
+        try_later(b);
+        return;
+    }
+    item->refused = why;
+    item_over(b, i, b->job->canceling ? ITEM_CANCELED : ITEM_FAILED);
+}
+
 static void answered(struct request *req)
 {
     struct item *item = req->client_state;
     struct batch *b = item->batch;
     unsigned i = (unsigned)(item - b->item);
     const struct job_ticket *t = req->accept.ticket;
-    b->submitting--;
     if (t && t->op.result == 0) {
+        b->submitting--;
         took(b, i, t->job);
-    } else if (passes(req->err.code) && !b->job->canceling) {
-        item->state = ITEM_NEW;
-        b->next = MIN(b->next, i);
-        try_later(b);
-        return;
     } else {
-        item->refused = req->err.code;
-        item_over(b, i, b->job->canceling ? ITEM_CANCELED : ITEM_FAILED);
+        not_submitted(b, i, req->err.code);
     }
     go_on(b);
     check_over(b);
@@ -219,15 +231,14 @@ static void add_fields(struct request *req, const json_t *fields, const json_t *
     }
 }
 
-static void submit(struct batch *b, unsigned i)
+/* picture: out of the archive, and taken over; NULL: the item says where it is. */
+static void submit(struct batch *b, unsigned i, struct body *picture)
 {
     const struct job *job = b->job;
     struct services *svc = job->jobs->svc;
     struct request *req =
         request_new(svc, job->feature, job->request_id, &submit_client, &b->item[i], loop_now_ns(svc->loop));
-    const json_t *item = json_array_get(b->items, i);
-    b->item[i].state = ITEM_SUBMITTED;
-    b->submitting++;
+    const json_t *item = b->zip ? NULL : json_array_get(b->items, i);
     metrics_arrived(svc->metrics, job->feature);
     req->tenant = job->tenant ? arena_strdup(&req->arena, job->tenant) : NULL;
     req->priority = (unsigned)job->priority;
@@ -235,8 +246,9 @@ static void submit(struct batch *b, unsigned i)
     req->ask.key = child_key(b, i, &req->arena);
     req->ask.parent = arena_strdup(&req->arena, job->id);
     req->receive.known = true;
+    req->receive.body[0] = picture;
     add_fields(req, b->fields, item);
-    if (req->err.code == ERR_NONE)
+    if (item && req->err.code == ERR_NONE)
         add_fields(req, item, NULL);
     int r = req->err.code == ERR_NONE ? take_digests(req) : 0;
     if (r == 0 && req->err.code == ERR_NONE)
@@ -246,18 +258,53 @@ static void submit(struct batch *b, unsigned i)
     request_start(req); /* may be over already when this returns */
 }
 
+/* ---- out of an archive ---- */
+
+static void unpacked(struct op *op)
+{
+    struct item *item = op->owner;
+    struct batch *b = item->batch;
+    unsigned i = (unsigned)(item - b->item);
+    struct error e;
+    struct body *picture = batch_zip_take_body(b->zip, &e);
+    if (picture && !b->job->canceling && !b->job->jobs->stopped) {
+        submit(b, i, picture);
+    } else {
+        body_unref(picture);
+        not_submitted(b, i, picture ? ERR_DRAINING : e.code);
+    }
+    submit_some(b);
+    check_over(b);
+}
+
+static void begin_item(struct batch *b, unsigned i)
+{
+    b->item[i].state = ITEM_SUBMITTED;
+    b->submitting++;
+    if (!b->zip) {
+        submit(b, i, NULL);
+        return;
+    }
+    json_int_t at = json_integer_value(json_object_get(json_array_get(b->items, i), "at"));
+    if (batch_zip_unpack(b->zip, (unsigned)at, unpacked, &b->item[i]) < 0)
+        not_submitted(b, i, ERR_QUEUE_FULL);
+}
+
+static bool may_submit(const struct batch *b)
+{
+    return !b->job->canceling && !b->job->jobs->stopped && b->again.slot == 0 &&
+           b->submitting < BATCH_SUBMITS && b->next < b->count && (!b->zip || !batch_zip_busy(b->zip));
+}
+
 static void submit_some(struct batch *b)
 {
-    struct jobs *j = b->job->jobs;
-    while (!b->job->canceling && !j->stopped && b->submitting < BATCH_SUBMITS && b->next < b->count) {
+    while (may_submit(b)) {
         unsigned i = b->next++;
-        if (b->again.slot != 0) {
-            b->next = i; /* there is no room now */
-            return;
-        }
         if (b->item[i].state == ITEM_NEW)
-            submit(b, i);
+            begin_item(b, i);
     }
+    if (b->zip && b->next == b->count && !batch_zip_busy(b->zip))
+        batch_zip_close(b->zip);
 }
 
 /* ---- beginning ---- */
@@ -322,8 +369,11 @@ static struct batch *batch_new(struct job *job)
 {
     struct batch *b = NEW(struct batch);
     json_t *doc = json_loads(job->request, 0, NULL);
+    json_t *entries = json_object_get(doc, "entries");
     b->job = job;
-    b->items = json_incref(json_object_get(doc, "items"));
+    b->items = json_incref(entries ? entries : json_object_get(doc, "items"));
+    b->zip = entries ? batch_zip_new(job) : NULL;
+    b->passed_over = (unsigned)json_integer_value(json_object_get(doc, "passed_over"));
     b->fields = json_incref(json_object_get(doc, "fields"));
     b->count = b->left = (unsigned)json_array_size(b->items);
     b->item = mem_zalloc(MAX(b->count, 1u) * sizeof(*b->item));
@@ -370,6 +420,16 @@ void job_batch_cancel(struct job *job)
     check_over(b);
 }
 
+void job_batch_slim(struct job *job)
+{
+    struct batch *b = job->batch;
+    if (b->zip)
+        return;
+    json_decref(TAKE(b->items));
+    json_decref(TAKE(b->fields));
+    free(TAKE(job->request));
+}
+
 void job_batch_free(struct job *job)
 {
     struct batch *b = job->batch;
@@ -379,6 +439,7 @@ void job_batch_free(struct job *job)
     timer_disarm(job->jobs->svc->loop, &b->over);
     timer_disarm(job->jobs->svc->loop, &b->look);
     timer_disarm(job->jobs->svc->loop, &b->turn);
+    batch_zip_free(b->zip);
     json_decref(b->items);
     json_decref(b->fields);
     free(b->item);
@@ -396,12 +457,41 @@ static unsigned refused_items(const struct batch *b)
     return n;
 }
 
+json_t *job_batch_entries(const struct job *job)
+{
+    json_t *doc = json_loads(job->request, 0, NULL);
+    json_t *entries = json_incref(json_object_get(doc, "entries"));
+    json_decref(doc);
+    return entries;
+}
+
+const char *job_batch_name(const json_t *entries, int64_t index)
+{
+    if (index < 0)
+        return NULL;
+    return json_string_value(json_object_get(json_array_get(entries, (size_t)index), "name"));
+}
+
+static void put_refused(struct buf *out, const struct batch *b, unsigned i)
+{
+    const char *name = b->zip ? job_batch_name(b->items, i) : NULL;
+    json_out_begin(out, '{');
+    json_out_int(out, "index", i);
+    if (name)
+        json_out_text(out, "name", name);
+    json_out_text(out, "code", err_row(b->item[i].refused)->code);
+    json_out_text(out, "message", err_row(b->item[i].refused)->message);
+    json_out_end(out, '}');
+}
+
 static void put_counts(struct buf *out, const struct batch *b)
 {
     json_out_int(out, "total", b->count);
     json_out_int(out, "completed", counted(b, ITEM_COMPLETED));
     json_out_int(out, "failed", counted(b, ITEM_FAILED));
     json_out_int(out, "canceled", counted(b, ITEM_CANCELED));
+    if (b->zip)
+        json_out_int(out, "passed_over", b->passed_over);
     json_out_int(out, "refused_total", refused_items(b));
     json_out_key(out, "refused"); /* the first of them */
     json_out_begin(out, '[');
@@ -409,11 +499,7 @@ static void put_counts(struct buf *out, const struct batch *b)
         if (b->item[i].refused == ERR_NONE)
             continue;
         shown++;
-        json_out_begin(out, '{');
-        json_out_int(out, "index", i);
-        json_out_text(out, "code", err_row(b->item[i].refused)->code);
-        json_out_text(out, "message", err_row(b->item[i].refused)->message);
-        json_out_end(out, '}');
+        put_refused(out, b, i);
     }
     json_out_end(out, ']');
 }

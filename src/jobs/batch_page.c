@@ -1,6 +1,8 @@
 /* POST /api/batch. Happy path: the body is read and checked on the front thread; the core writes the job's
- * row, and answers 202 when it is there. Failure modes: a body that says nothing useful: 400; a key that was
- * used: the batch that it names, or 422. Invariants: a call is answered exactly once, and freed then. */
+ * row, and answers 202 when it is there. An archive is looked into by the disk lane first, and then kept in
+ * inputs. Failure modes: a body that says nothing useful: 400; a key that was used: the batch that it names,
+ * or 422. Invariants: a call is answered exactly once, and freed then; a batch that is not accepted keeps no
+ * archive. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -11,7 +13,9 @@
 #include "base/json_out.h"
 #include "base/mem.h"
 #include "jobs/batch.h"
+#include "jobs/batch_zip.h"
 #include "jobs/pages.h"
+#include "jobs/zip.h"
 #include "request/job_wish.h"
 #include "web/links.h"
 
@@ -25,6 +29,16 @@ struct batch_call {
     struct buf text;
     struct journal_row row;
     struct journal_write write;
+    /* of an archive: */
+    const struct feature *feature;
+    json_t *doc; /* what the query says, as JSON would */
+    char *who;
+    struct body *archive;
+    struct lane_job look;
+    struct zip_list list;
+    struct error err;
+    struct input_keep keep;
+    bool kept;
 };
 
 static const struct feature *feature_named(const char *name)
@@ -62,7 +76,7 @@ static int check_key(const struct exchange *x, struct error *e)
                                 "It is 1 to 255 visible characters of ASCII");
 }
 
-static int check(const struct jobs *j, const json_t *doc, const struct feature **ret, struct error *e)
+static int check(const json_t *doc, const struct feature **ret, struct error *e)
 {
     const json_t *fields = json_object_get(doc, "fields"), *callback = json_object_get(doc, "callback_url");
     if (!json_is_object(doc))
@@ -75,18 +89,17 @@ static int check(const struct jobs *j, const json_t *doc, const struct feature *
         return error_set_field(e, ERR_VALIDATION, "fields", "Expected is an object of fields for all items");
     if (callback && !job_callback_ok(json_string_value(callback)))
         return error_set_field(e, ERR_VALIDATION, "callback_url", "Expected is an http or https address");
-    return check_items(json_object_get(doc, "items"), j->svc->opt->batch_max, e);
+    return 0;
 }
 
-static struct job *make_job(struct jobs *j, const struct exchange *x, const json_t *doc,
+/* request: what is kept of it (batch.h); its reference is taken. */
+static struct job *make_job(struct jobs *j, const struct exchange *x, json_t *request, const json_t *doc,
                             const struct feature *f, const char *who)
 {
     BUF_ON_EXIT struct buf base;
     buf_init(&base, LINK_MAX);
     link_base(x, j->svc->opt, &base);
     struct job *job = job_new(j, f);
-    json_t *request = json_pack("{s:O,s:O*}", "items", json_object_get(doc, "items"), "fields",
-                                json_object_get(doc, "fields"));
     const char *callback = json_string_value(json_object_get(doc, "callback_url"));
     struct arena scratch = {0};
     const char *header = exchange_header(x, "Idempotency-Key");
@@ -114,16 +127,27 @@ static void answer(struct batch_call *c, struct reply *r)
 {
     exchange_answer_suspended(c->x, r);
     buf_release(&c->text);
+    if (c->kept)
+        inputs_drop(c->jobs->inputs, c->job->picture[0]);
     if (c->job)
         job_free(c->job);
+    json_decref(c->doc);
+    free(c->who);
+    body_unref(c->archive);
+    zip_list_release(&c->list);
     free(c);
+}
+
+static void refuse_with(struct batch_call *c, const struct error *e)
+{
+    answer(c, reply_error(c->x, NULL, e));
 }
 
 static void refuse(struct batch_call *c, enum err code, const char *why)
 {
     struct error e;
     error_set(&e, code, "%s", why);
-    answer(c, reply_error(c->x, NULL, &e));
+    refuse_with(c, &e);
 }
 
 static void accepted(struct batch_call *c, const struct job *job)
@@ -165,9 +189,26 @@ static void written(struct op *op)
         return;
     }
     struct job *job = TAKE(c->job);
+    c->kept = false; /* it is the job's now */
     job_enter(job);
     job_begin(job);
     accepted(c, job);
+}
+
+static void write_row(struct batch_call *c)
+{
+    buf_init(&c->text, strlen(c->job->request) + ROW_SLACK);
+    job_to_row(c->job, &c->text, &c->row);
+    journal_insert(c->jobs->svc->journal, &c->write, &c->row, written);
+}
+
+/* Refuses, if there is none. */
+static bool no_room(struct batch_call *c)
+{
+    if (c->jobs->open < (unsigned)c->jobs->svc->opt->jobs_max)
+        return false;
+    refuse(c, ERR_QUEUE_FULL, "Too many jobs are under way or wait already");
+    return true;
 }
 
 static void on_core(struct message *m)
@@ -177,32 +218,132 @@ static void on_core(struct message *m)
         refuse(c, ERR_DRAINING, "");
         return;
     }
-    if (c->jobs->open >= (unsigned)c->jobs->svc->opt->jobs_max) {
-        refuse(c, ERR_QUEUE_FULL, "Too many jobs are under way or wait already");
+    if (no_room(c))
+        return;
+    write_row(c);
+}
+
+/* ---- an archive ---- */
+
+static void kept(struct op *op)
+{
+    struct batch_call *c = CONTAINER_OF(op, struct batch_call, keep.op);
+    c->kept = op->result == 0;
+    if (c->kept)
+        write_row(c);
+    else
+        refuse_with(c, &c->keep.err);
+}
+
+static json_t *request_of(const struct batch_call *c)
+{
+    char hex[DIGEST_HEX + 1];
+    hex_encode(body_digest(c->archive), DIGEST_BYTES, hex);
+    json_t *entries = json_array();
+    for (size_t i = 0; i < c->list.count; i++)
+        json_array_append_new(entries, json_pack("{s:i,s:s}", "at", (int)c->list.picture[i].at, "name",
+                                                 c->list.picture[i].name));
+    return json_pack("{s:o,s:I,s:[{s:s}],s:O}", "entries", entries, "passed_over",
+                     (json_int_t)c->list.passed_over, "pictures", "digest", hex, "fields",
+                     json_object_get(c->doc, "fields"));
+}
+
+static void looked(struct op *op)
+{
+    struct batch_call *c = CONTAINER_OF(op, struct batch_call, look.op);
+    c->jobs->unpacking--;
+    if (op->result < 0) {
+        refuse_with(c, &c->err);
         return;
     }
-    buf_init(&c->text, strlen(c->job->request) + ROW_SLACK);
-    job_to_row(c->job, &c->text, &c->row);
-    journal_insert(c->jobs->svc->journal, &c->write, &c->row, written);
+    c->job = make_job(c->jobs, c->x, request_of(c), c->doc, c->feature, c->who);
+    memcpy(c->job->picture[0], body_digest(c->archive), DIGEST_BYTES);
+    c->job->has_picture[0] = true;
+    inputs_keep(c->jobs->inputs, &c->keep, c->archive, kept);
+}
+
+/* On the lane. */
+static int look_inside(struct lane_job *look)
+{
+    struct batch_call *c = CONTAINER_OF(look, struct batch_call, look);
+    struct zip_limits limits;
+    struct zip *z = NULL;
+    BLOB_ON_EXIT struct blob *bytes = NULL;
+    batch_zip_limits(c->jobs->svc->opt, &limits);
+    int r = body_blob(c->archive, &bytes, &c->err);
+    if (r == 0)
+        r = zip_open(bytes, &limits, &z, &c->err);
+    if (r == 0)
+        r = zip_list(z, &c->list, &c->err);
+    zip_free(z);
+    return r;
+}
+
+static void archive_on_core(struct message *m)
+{
+    struct batch_call *c = CONTAINER_OF(m, struct batch_call, mail);
+    if (c->jobs->stopped)
+        refuse(c, ERR_DRAINING, "");
+    else if (no_room(c))
+        return;
+    else if (lane_submit(c->jobs->disk, &c->look, look_inside, looked) < 0)
+        refuse(c, ERR_QUEUE_FULL, "Too much waits for the disk already");
+    else
+        c->jobs->unpacking++;
 }
 
 /* ---- the front ---- */
+
+static struct batch_call *call_new(struct jobs *j, struct exchange *x)
+{
+    struct batch_call *c = NEW(struct batch_call);
+    c->jobs = j;
+    c->x = x;
+    return c;
+}
 
 void job_batch_page(struct jobs *j, struct exchange *x, struct blob *body, const char *who)
 {
     struct error e;
     const struct feature *f = NULL;
     json_t *doc = json_loadb((const char *)body->data, body->size, JSON_REJECT_DUPLICATES, NULL);
-    if (check_key(x, &e) < 0 || check(j, doc, &f, &e) < 0) {
+    const json_t *items = json_object_get(doc, "items");
+    if (check_key(x, &e) < 0 || check(doc, &f, &e) < 0 || check_items(items, j->svc->opt->batch_max, &e) < 0) {
         json_decref(doc);
         exchange_answer(x, reply_error(x, NULL, &e));
         return;
     }
-    struct batch_call *c = NEW(struct batch_call);
-    c->jobs = j;
-    c->x = x;
-    c->job = make_job(j, x, doc, f, who);
+    struct batch_call *c = call_new(j, x);
+    json_t *request = json_pack("{s:O,s:O*}", "items", items, "fields", json_object_get(doc, "fields"));
+    c->job = make_job(j, x, request, doc, f, who);
     json_decref(doc);
     exchange_suspend(x);
     loop_post(j->svc->loop, &c->mail, on_core);
+}
+
+static void take_query(void *ctx, const char *name, const char *value)
+{
+    json_t *doc = ctx;
+    bool own = strcmp(name, "feature") == 0 || strcmp(name, "callback_url") == 0;
+    json_object_set_new(own ? doc : json_object_get(doc, "fields"), name, json_string(value));
+}
+
+void job_batch_archive_page(struct jobs *j, struct exchange *x, struct body *archive, const char *who)
+{
+    struct error e;
+    const struct feature *f = NULL;
+    json_t *doc = json_pack("{s:{}}", "fields");
+    exchange_each_query(x, take_query, doc);
+    if (check_key(x, &e) < 0 || check(doc, &f, &e) < 0) {
+        json_decref(doc);
+        exchange_answer(x, reply_error(x, NULL, &e));
+        return;
+    }
+    struct batch_call *c = call_new(j, x);
+    c->feature = f;
+    c->doc = doc;
+    c->who = who ? mem_strdup(who) : NULL;
+    c->archive = body_ref(archive);
+    exchange_suspend(x);
+    loop_post(j->svc->loop, &c->mail, archive_on_core);
 }

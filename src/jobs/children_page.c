@@ -1,10 +1,12 @@
 /* GET /api/jobs/{id}/children: the jobs of a batch, with their results. One that is in memory is told as it
  * is there, the others as the journal has them. */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json_out.h"
 #include "base/mem.h"
+#include "jobs/batch.h"
 #include "jobs/pages.h"
 #include "web/links.h"
 
@@ -14,6 +16,7 @@ struct children_call {
     struct jobs *jobs;
     struct exchange *x;
     struct buf text, base;
+    json_t *entries; /* of the archive; NULL: there was none */
     struct journal_read read;
 };
 
@@ -24,9 +27,13 @@ static void put_child(struct journal_read *r, const struct journal_row *row)
     struct job *job = here ? here : job_of_row(c->jobs, row);
     if (!job)
         return;
-    const char *index = job->key ? strrchr(job->key, ':') : NULL;
+    const char *place = job->key ? strrchr(job->key, ':') : NULL;
+    int64_t index = place ? strtoll(place + 1, NULL, 10) : -1;
+    const char *name = job_batch_name(c->entries, index);
     json_out_begin(&c->text, '{');
-    json_out_int(&c->text, "index", index ? strtoll(index + 1, NULL, 10) : -1);
+    json_out_int(&c->text, "index", index);
+    if (name)
+        json_out_text(&c->text, "name", name);
     json_out_key(&c->text, "job");
     job_put(&c->text, job, buf_text(&c->base));
     json_out_end(&c->text, '}');
@@ -56,11 +63,13 @@ static void read_over(struct op *op)
     exchange_answer_suspended(c->x, answer(c, op->result));
     buf_release(&c->text);
     buf_release(&c->base);
+    json_decref(c->entries);
     free(c);
 }
 
-void job_children_page(struct jobs *j, struct exchange *x, const char *id)
+void job_children_page(struct exchange *x, const struct job *batch)
 {
+    struct jobs *j = batch->jobs;
     struct children_call *c = NEW(struct children_call);
     c->jobs = j;
     c->x = x;
@@ -72,7 +81,8 @@ void job_children_page(struct jobs *j, struct exchange *x, const char *id)
     json_out_text(&c->text, "status", "success");
     json_out_key(&c->text, "data");
     json_out_begin(&c->text, '[');
-    memcpy(c->read.id, id, strlen(id) + 1);
+    c->entries = job_batch_entries(batch);
+    memcpy(c->read.id, batch->id, sizeof(batch->id));
     c->read.row = put_child;
     journal_children(j->svc->journal, &c->read, read_over);
 }

@@ -26,9 +26,11 @@ struct jobs {
     struct callbacks *callbacks;
     struct list found[JOB_RANKS]; /* by in_over: those of an earlier process, until they begin */
     struct list over;             /* those that are over, longest first */
+    struct lane *disk;
     unsigned open, over_count, working;
     unsigned running, reading; /* of those that are open; connections that read events */
     struct timer forget;       /* those that are over longest */
+    unsigned unpacking;        /* archives that the lane works on */
     bool started, stopped;
 };
 
@@ -52,7 +54,7 @@ struct job {
     char *request;                        /* what is asked for (request_json.h) */
     uint8_t fingerprint[DIGEST_BYTES];
     bool has_picture[IMAGES_MAX];
-    uint8_t picture[IMAGES_MAX][DIGEST_BYTES]; /* which lie in inputs */
+    uint8_t picture[IMAGES_MAX][DIGEST_BYTES]; /* which lie in inputs; of a batch, the archive */
     enum journal_kind kind;
     enum journal_state state;
     int priority;    /* enum slot_priority */
@@ -94,6 +96,7 @@ void job_enter_over(struct job *job); /* likewise one that is over, whose callba
 void job_free(struct job *job);       /* not while it is worked on */
 void job_retire(struct job *job);     /* it is over: kept for a while, as the last of its kind */
 bool job_is_over(const struct job *job);
+bool job_keeps(const struct job *job, unsigned i); /* its picture i is one of inputs */
 
 /* ---- job_work.c: its way ---- */
 

@@ -75,10 +75,13 @@ static void let_go(struct job *job)
     timer_disarm(j->svc->loop, &job->late);
     give_back(job);
     for (unsigned i = 0; i < IMAGES_MAX; i++)
-        if (job->has_picture[i] && job->kind == JOURNAL_JOB)
+        if (job_keeps(job, i))
             inputs_drop(j->inputs, job->picture[i]);
     memset(job->has_picture, 0, sizeof(job->has_picture));
-    free(TAKE(job->request)); /* of many that are over, only how they ended is kept */
+    if (job->batch)
+        job_batch_slim(job);
+    else
+        free(TAKE(job->request)); /* of many that are over, only how they ended is kept */
 }
 
 void job_end(struct job *job, enum journal_state state)

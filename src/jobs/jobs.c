@@ -40,6 +40,11 @@ bool job_is_over(const struct job *job)
     return job->state >= JOURNAL_COMPLETED;
 }
 
+bool job_keeps(const struct job *job, unsigned i)
+{
+    return job->has_picture[i] && job->kind != JOURNAL_REQUEST;
+}
+
 void job_enter(struct job *job)
 {
     CHECK(!job_is_over(job));
@@ -132,6 +137,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret, struct error *
     struct jobs *j = NEW(struct jobs);
     j->svc = config->svc;
     j->inputs = inputs;
+    j->disk = config->disk;
     j->desk = desk_ops;
     list_init(&j->over);
     for (unsigned i = 0; i < JOB_RANKS; i++)
@@ -237,7 +243,7 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
         return;
     }
     for (unsigned i = 0; i < IMAGES_MAX; i++)
-        if (job->has_picture[i] && job->kind == JOURNAL_JOB)
+        if (job_keeps(job, i))
             inputs_adopt(j->inputs, job->picture[i]);
     job->state = JOURNAL_QUEUED;
     job_enter(job);
@@ -309,7 +315,7 @@ bool jobs_has_readers(const struct jobs *j)
 
 bool jobs_busy(const struct jobs *j)
 {
-    return callbacks_busy(j->callbacks) || websockets_open(j->sockets) > 0;
+    return callbacks_busy(j->callbacks) || websockets_open(j->sockets) > 0 || j->unpacking > 0;
 }
 
 void jobs_cut(struct jobs *j)

@@ -40,7 +40,8 @@ void jobs_stop(struct jobs *j);
 /* After that: requests of jobs that are under way, which the next start takes up again. */
 unsigned jobs_left(const struct jobs *j);
 bool jobs_has_readers(const struct jobs *j); /* of events */
-bool jobs_busy(const struct jobs *j);        /* somebody is being told something: events, a callback */
+/* Somebody is being told something (events, a callback), or an archive is being read. */
+bool jobs_busy(const struct jobs *j);
 
 void jobs_tick(struct jobs *j); /* now and then: the gauges */
 /* GET /ws: answers x. who: as below. A front thread. */
@@ -48,3 +49,5 @@ void jobs_socket(void *jobs, struct exchange *x, const char *who);
 /* The addresses below /api/jobs; who: the tenant. The exchange is complete; answered now, or suspended and
  * answered from the core. */
 void jobs_page(void *jobs, enum route_id route, struct exchange *x, struct blob *body, const char *who);
+/* The same for POST /api/batch with an archive; takes a reference of its own. */
+void jobs_archive(void *jobs, struct exchange *x, struct body *archive, const char *who);

@@ -136,7 +136,7 @@ static void answer_children(struct page_call *c, const struct job *job)
         refuse(c, ERR_NOT_FOUND, "This job is no batch");
         return;
     }
-    job_children_page(c->jobs, c->x, job->id);
+    job_children_page(c->x, job);
     call_free(c);
 }
 
@@ -261,6 +261,11 @@ static bool method_fits(const struct job_path *path, enum route_id route)
     if (path->what == JOB_PATH_CALLBACK)
         return true;
     return (path->what == JOB_PATH_CANCEL) == (route == ROUTE_JOB_POST);
+}
+
+void jobs_archive(void *jobs, struct exchange *x, struct body *archive, const char *who)
+{
+    job_batch_archive_page(jobs, x, archive, who);
 }
 
 void jobs_page(void *jobs, enum route_id route, struct exchange *x, struct blob *body, const char *who)

@@ -22,7 +22,7 @@ bool job_path_parse(const char *path, struct job_path *ret) MUST_CHECK; /* false
 bool job_is_for(const struct job *job, const char *who);
 
 /* GET /api/jobs/{id}/children, which is there: answers x from the core. */
-void job_children_page(struct jobs *j, struct exchange *x, const char *id);
+void job_children_page(struct exchange *x, const struct job *batch);
 
 /* GET /api/jobs/{id}/events: answers x, now or from the core. */
 void job_readers_stop(struct jobs *j); /* core thread: all are told that the server goes away */

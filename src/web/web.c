@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -240,6 +241,15 @@ static void answer_jobs(struct web *w, enum route_id route, struct exchange *x, 
     exchange_answer(x, reply_error(x, NULL, &e));
 }
 
+void web_answer_archive(struct web *w, struct exchange *x, struct body *archive,
+                        const struct web_caller *caller)
+{
+    if (w->archive)
+        w->archive(w->jobs_ctx, x, archive, caller->who);
+    else
+        answer_jobs(w, ROUTE_BATCH, x, NULL, caller->who); /* which says that there are none */
+}
+
 static void answer_ws(struct web *w, struct exchange *x, const char *who)
 {
     struct error e;
@@ -323,6 +333,18 @@ size_t web_body_max(const struct web *w, enum route_id route)
     default:
         return 0;
     }
+}
+
+size_t web_archive_max(const struct web *w, enum route_id route, const struct exchange *x)
+{
+    static const char *const types[] = {"application/zip", "application/x-zip-compressed"};
+    const char *type = exchange_header(x, "Content-Type");
+    for (size_t i = 0; type && route == ROUTE_BATCH && i < ARRAY_LEN(types); i++) {
+        size_t len = strlen(types[i]);
+        if (strncasecmp(type, types[i], len) == 0 && strchr("; \t", type[len]))
+            return (size_t)w->opt->batch_zip_max;
+    }
+    return 0;
 }
 
 static void answer_v1(struct web *w, struct exchange *x, struct blob *body, const char *who)

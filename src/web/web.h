@@ -18,6 +18,7 @@
 #include "http/server/http.h"
 #include "limiter/rate.h"
 #include "metrics/metrics.h"
+#include "store/body.h"
 #include "store/store.h"
 #include "tables/options.h"
 
@@ -84,6 +85,8 @@ struct web {
     /* The addresses below /api/jobs; the exchange is complete: answers, or suspends it and answers from the
      * core. who: the tenant; NULL: none. Front threads; NULL: there are no jobs. */
     void (*jobs)(void *ctx, enum route_id route, struct exchange *x, struct blob *body, const char *who);
+    /* POST /api/batch with an archive, likewise; its reference stays the caller's. */
+    void (*archive)(void *ctx, struct exchange *x, struct body *archive, const char *who);
     void (*ws)(void *ctx, struct exchange *x, const char *who); /* GET /ws: answers; likewise */
     void *jobs_ctx;
     struct metrics_page *metrics_page;
@@ -127,3 +130,8 @@ size_t web_body_max(const struct web *w, enum route_id route);
  * from the core. */
 void web_answer_body(struct web *w, enum route_id route, struct exchange *x, struct blob *body,
                      const struct web_caller *caller);
+
+/* The body is an archive, which may be large: it is to be spooled. Bytes; 0: it is none. */
+size_t web_archive_max(const struct web *w, enum route_id route, const struct exchange *x);
+void web_answer_archive(struct web *w, struct exchange *x, struct body *archive,
+                        const struct web_caller *caller);
