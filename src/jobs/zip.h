@@ -1,7 +1,7 @@
 /* zip.h: the pictures in a zip archive, one at a time, out of bytes that lie in memory or in a mapped file.
  *
  * The bytes are hostile. Only the central directory says what there is, and its records are counted before
- * the library reads them; no more comes out of an entry than the directory says, nor than picture_max_bytes;
+ * the library reads them; no more comes out of an entry than its header says, nor than picture_max_bytes;
  * all of them together unpack to at most ZIP_RATIO_MAX times the archive. Names are for people: nothing is
  * ever opened by one.
  *
