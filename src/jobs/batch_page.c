@@ -308,7 +308,8 @@ void job_batch_page(struct jobs *j, struct exchange *x, struct blob *body, const
     const struct feature *f = NULL;
     json_t *doc = json_loadb((const char *)body->data, body->size, JSON_REJECT_DUPLICATES, NULL);
     const json_t *items = json_object_get(doc, "items");
-    if (check_key(x, &e) < 0 || check(doc, &f, &e) < 0 || check_items(items, j->svc->opt->batch_max, &e) < 0) {
+    if (check_key(x, &e) < 0 || check(doc, &f, &e) < 0 ||
+        check_items(items, j->svc->opt->batch_max, &e) < 0) {
         json_decref(doc);
         exchange_answer(x, reply_error(x, NULL, &e));
         return;

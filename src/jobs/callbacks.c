@@ -152,9 +152,9 @@ static void make_body(struct callback *c)
 {
     const struct job *job = c->job;
     char type[32];
-    BUF_ON_EXIT struct buf text;
     if (c->body)
         return;
+    BUF_ON_EXIT struct buf text;
     buf_init(&text, BODY_MAX);
     snprintf(type, sizeof(type), "job.%s", job_state_name(job));
     json_out_begin(&text, '{');

@@ -73,6 +73,7 @@ enum verdict run_enter(struct request *req)
     p->mark = intent_row(req);
     take_up(req, p);
     req->run.prediction = p;
+    p->op.owner = req; /* what is known may be noted inside of the start */
     provider_start(req->queue.provider, p, pipeline_op_done);
     return stage_wait(req, &p->op);
 }
