@@ -4,7 +4,7 @@
  * jobs: it is tried again a second later; the batch is cancelled: so are its children, and what was not
  * submitted never is. Invariants: an item is new, being submitted, open (its child is a job), or over; `left`
  * counts those that are not over. */
-#include "jobs/batch.h"
+#include "jobs/batch_own.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -14,35 +14,13 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/json_out.h"
 #include "base/mem.h"
 #include "jobs/batch_zip.h"
 #include "metrics/metrics.h"
 #include "request/intake.h"
 #include "request/stage.h"
 
-enum { BATCH_SUBMITS = 8, AGAIN_MS = 1000, ELSEWHERE_MS = 5000, REFUSED_SHOWN = 20 };
-
-enum item_state { ITEM_NEW, ITEM_SUBMITTED, ITEM_OPEN, ITEM_COMPLETED, ITEM_FAILED, ITEM_CANCELED };
-
-struct item {
-    enum item_state state;
-    bool away;        /* its job is not in this process */
-    enum err refused; /* why it never became a job; NONE: it did */
-    struct batch *batch;
-};
-
-struct batch {
-    struct job *job;
-    json_t *items, *fields; /* of the request; items: or entries, if there is an archive */
-    struct batch_zip *zip;  /* NULL: there is none */
-    unsigned passed_over;   /* files in it that are no pictures */
-    struct item *item;
-    unsigned count, next, submitting, left;
-    bool loading;
-    struct journal_read read;
-    struct timer again, over, look, turn;
-};
+enum { BATCH_SUBMITS = 8, AGAIN_MS = 1000, ELSEWHERE_MS = 5000 };
 
 static const char *child_key(const struct batch *b, unsigned i, struct arena *a)
 {
@@ -61,14 +39,6 @@ static int64_t item_of_key(const struct batch *b, const char *key)
 }
 
 /* ---- counting ---- */
-
-static unsigned counted(const struct batch *b, enum item_state state)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < b->count; i++)
-        n += b->item[i].state == state;
-    return n;
-}
 
 static void submit_some(struct batch *b);
 
@@ -445,78 +415,4 @@ void job_batch_free(struct job *job)
     free(b->item);
     free(b);
     job->batch = NULL;
-}
-
-/* ---- telling ---- */
-
-static unsigned refused_items(const struct batch *b)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < b->count; i++)
-        n += b->item[i].refused != ERR_NONE;
-    return n;
-}
-
-json_t *job_batch_entries(const struct job *job)
-{
-    json_t *doc = json_loads(job->request, 0, NULL);
-    json_t *entries = json_incref(json_object_get(doc, "entries"));
-    json_decref(doc);
-    return entries;
-}
-
-const char *job_batch_name(const json_t *entries, int64_t index)
-{
-    if (index < 0)
-        return NULL;
-    return json_string_value(json_object_get(json_array_get(entries, (size_t)index), "name"));
-}
-
-static void put_refused(struct buf *out, const struct batch *b, unsigned i)
-{
-    const char *name = b->zip ? job_batch_name(b->items, i) : NULL;
-    json_out_begin(out, '{');
-    json_out_int(out, "index", i);
-    if (name)
-        json_out_text(out, "name", name);
-    json_out_text(out, "code", err_row(b->item[i].refused)->code);
-    json_out_text(out, "message", err_row(b->item[i].refused)->message);
-    json_out_end(out, '}');
-}
-
-static void put_counts(struct buf *out, const struct batch *b)
-{
-    json_out_int(out, "total", b->count);
-    json_out_int(out, "completed", counted(b, ITEM_COMPLETED));
-    json_out_int(out, "failed", counted(b, ITEM_FAILED));
-    json_out_int(out, "canceled", counted(b, ITEM_CANCELED));
-    if (b->zip)
-        json_out_int(out, "passed_over", b->passed_over);
-    json_out_int(out, "refused_total", refused_items(b));
-    json_out_key(out, "refused"); /* the first of them */
-    json_out_begin(out, '[');
-    for (unsigned i = 0, shown = 0; i < b->count && shown < REFUSED_SHOWN; i++) {
-        if (b->item[i].refused == ERR_NONE)
-            continue;
-        shown++;
-        put_refused(out, b, i);
-    }
-    json_out_end(out, ']');
-}
-
-void job_batch_counts_json(const struct job *job, struct buf *ret)
-{
-    json_out_begin(ret, '{');
-    put_counts(ret, job->batch);
-    json_out_end(ret, '}');
-}
-
-void job_batch_put(struct buf *out, const struct job *job)
-{
-    json_out_key(out, "batch");
-    if (!job->batch) { /* over, and read from the journal */
-        buf_puts(out, job->outcome.meta ? job->outcome.meta : "{}");
-        return;
-    }
-    job_batch_counts_json(job, out);
 }
