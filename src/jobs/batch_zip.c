@@ -49,7 +49,8 @@ void batch_zip_free(struct batch_zip *z)
 {
     if (!z)
         return;
-    batch_zip_close(z);
+    zip_free(z->zip);
+    body_unref(z->file);
     body_unref(z->body);
     free(z);
 }

@@ -3,7 +3,7 @@
  *
  * The archive lies in inputs like the picture of a job, under the batch's first digest. Order: batch_zip_new;
  * batch_zip_unpack while not batch_zip_busy, whose op tells the end; batch_zip_take_body; batch_zip_free when
- * not busy. */
+ * not busy, or when the lane has ended. */
 #pragma once
 
 #include "jobs/job.h"
