@@ -93,7 +93,7 @@ void app_jobs_leave(struct app_jobs *a)
 
 bool app_jobs_quiet(const struct app_jobs *a)
 {
-    return !a->jobs || !journal_busy(a->svc->journal);
+    return !a->jobs || (!journal_busy(a->svc->journal) && !journal_waits(a->svc->journal));
 }
 
 void app_jobs_stop(struct app_jobs *a)

@@ -43,17 +43,37 @@ static void tell_found(struct journal *j, struct journal_found *f)
         j->config.found(j->config.ctx, &CONTAINER_OF(node, struct sql_row, node)->row);
 }
 
+/* After a second start some are told again; but not those that have ended here, which is not written yet. */
+static void tell_open(struct journal *j)
+{
+    LIST_FOREACH_SAFE (node, &j->open.rows) {
+        const struct journal_row *row = &CONTAINER_OF(node, struct sql_row, node)->row;
+        if (!notes_newest(&j->notes, row->id))
+            j->config.found(j->config.ctx, row);
+    }
+}
+
+/* It was written after it was asked for, and the one before likewise: that no more than owner_s lie between
+ * them is certain only if that is so from the first asking until now. */
+static void settle_beat(struct journal *j)
+{
+    uint64_t now = loop_now_ns(j->config.loop);
+    if (j->sql.several && (!j->held_ns || now - j->held_ns >= j->config.owner_s * NS_PER_S))
+        j->hold++;
+    j->held_ns = j->asked_ns;
+}
+
 static void settle_chores(struct journal *j)
 {
     unsigned done = j->done;
     j->due |= j->chores & ~done; /* again, in a second */
     if (done & CHORE_BEAT)
-        j->held_ns = j->asked_ns;
+        settle_beat(j);
     if (done & CHORE_OPEN && !j->stopping) {
-        tell_found(j, &j->open);
+        tell_open(j);
         sql_advance(&j->open);
-        j->started = !j->open.more;
-        if (j->open.more)
+        j->started = !j->open.more && !j->from_the_start;
+        if (!j->started)
             j->due |= CHORE_OPEN;
         else
             j->config.started(j->config.ctx);
@@ -188,6 +208,11 @@ static void submit(struct journal *j)
     j->job = (struct lane_job){0};
     j->writing = true;
     j->chores = j->stopping ? 0 : j->due;
+    if (j->from_the_start && j->chores & CHORE_OPEN) {
+        j->from_the_start = false;
+        j->open.after_ms = 0;
+        j->open.after_id[0] = '\0';
+    }
     j->due = j->done = 0;
     j->asked_ns = loop_now_ns(j->config.loop);
     while (count++ < GROUP_MAX && (node = list_pop_front(&j->queue))) {
@@ -384,8 +409,10 @@ void journal_free(struct journal *j)
     free(j);
 }
 
+/* From the first row on: an earlier process may have made some since, of any age by its clock. */
 void journal_start(struct journal *j)
 {
+    j->from_the_start = true; /* the lane may be reading now */
     j->due |= CHORE_OPEN;
     kick(j);
 }
@@ -405,6 +432,11 @@ bool journal_busy(const struct journal *j)
     return j->writing;
 }
 
+bool journal_waits(const struct journal *j)
+{
+    return !list_empty(&j->queue);
+}
+
 bool journal_is_up(const struct journal *j)
 {
     return !j->bad;
@@ -414,4 +446,9 @@ bool journal_holds(const struct journal *j)
 {
     uint64_t now = loop_now_ns(j->config.loop);
     return !j->sql.several || (j->held_ns && now - j->held_ns < j->config.owner_s * NS_PER_S / 2);
+}
+
+unsigned journal_hold(const struct journal *j)
+{
+    return j->hold;
 }

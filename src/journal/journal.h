@@ -98,14 +98,21 @@ struct journal_config {
  * before the loop runs. Fails only where waiting does not help: INTERNAL (damaged, of a newer program),
  * VALIDATION (the address). */
 int journal_new(const struct journal_config *config, struct journal **ret, struct error *e) MUST_CHECK;
-void journal_free(struct journal *j);  /* accepts NULL; not while busy */
-void journal_start(struct journal *j); /* again: reads again what earlier processes have left open */
+void journal_free(struct journal *j); /* accepts NULL; not while busy */
+/* Again: tells again all that earlier processes have left open; who was told of a row before passes it over.
+ */
+void journal_start(struct journal *j);
 void journal_stop(struct journal *j);
 bool journal_busy(const struct journal *j);
+bool journal_waits(
+    const struct journal *j); /* something is to be written or read later, as the database is away */
 bool journal_is_up(const struct journal *j); /* the last group was written; any thread */
-/* Nobody can have taken our rows over: our last word is younger than owner_s / 2. What costs money waits
- * while it is false. */
+/* Nobody takes our rows over now: our last word is younger than owner_s / 2. What costs money waits while it
+ * is false. */
 bool journal_holds(const struct journal *j);
+/* Another number once we have been silent for owner_s: a row that was ours before may be another's now, until
+ * an intent says that it is not. */
+unsigned journal_hold(const struct journal *j);
 
 /* ---- what its caller waits for ---- */
 

@@ -17,10 +17,12 @@ struct journal {
     struct timer timer;
     uint64_t beat_ns, take_ns, clear_ns; /* when each is due next */
     uint64_t asked_ns, held_ns; /* when the last word that we live was sent; of the last one written */
+    unsigned hold;              /* how often it may have lost its rows */
     unsigned due;               /* chores */
     bool writing, settling, stopping, started;
-    _Atomic bool bad; /* the last group was not written */
-    unsigned lost;    /* notes, at the end */
+    bool from_the_start; /* what is read of the open rows next */
+    _Atomic bool bad;    /* the last group was not written */
+    unsigned lost;       /* notes, at the end */
     /* the job's, while it runs */
     struct lane_job job;
     struct list group;

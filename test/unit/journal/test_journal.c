@@ -308,6 +308,34 @@ static void test_a_restart_tells_what_is_open(void **state)
     assert_int_equal(rig->started, 1);
 }
 
+/* Another process of ours went on for a while, with a clock of its own: what it took meanwhile is found; what
+ * has ended here since is not told again, though that is not written yet. */
+static void test_a_second_start_looks_again(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_row ended = job("a"), open = job("b"), late = job("c");
+    late.created_ms = 500;
+    assert_int_equal(journal_rig_insert(rig, &ended), 0);
+    assert_int_equal(journal_rig_insert(rig, &open), 0);
+    journal_rig_close(rig);
+    assert_int_equal(journal_rig_open(rig), 0);
+    journal_start(rig->j);
+    journal_rig_turn_until(rig, &rig->started, 1);
+    assert_int_equal(rig->found_count, 2);
+    struct journal_rig *other =
+        journal_rig_new(rig->url ? mem_strdup(rig->url) : NULL, mem_strdup(rig->folder));
+    assert_int_equal(journal_rig_open(other), 0);
+    assert_int_equal(journal_rig_insert(other, &late), 0);
+    journal_rig_leave(other);
+    rig->found_count = 0;
+    journal_start(rig->j); /* is reading already when the end is noted */
+    journal_note_state(rig->j, "a", JOURNAL_COMPLETED, 0, "{}", NULL);
+    journal_rig_turn_until(rig, &rig->started, 2);
+    assert_int_equal(rig->found_count, 2);
+    assert_string_equal(rig->found[0], "c");
+    assert_string_equal(rig->found[1], "b");
+}
+
 static void test_old_rows_go(void **state)
 {
     struct journal_rig *rig = *state;
@@ -383,9 +411,11 @@ static void test_away_and_back(void **state)
     assert_int_equal(rig->bad, 1);
     journal_note_run(rig->j, "a", "p1", NULL);
     journal_note_state(rig->j, "a", JOURNAL_COMPLETED, 9, "{\"r\":1}", NULL);
+    assert_true(journal_waits(rig->j));
     give_back(other);
     journal_rig_turn_until(rig, &rig->good, 1);
     assert_true(journal_is_up(rig->j));
+    assert_false(journal_waits(rig->j));
     assert_int_equal(rig->bad, 1);
     assert_int_equal(journal_rig_insert(rig, &b), 0);
     assert_int_equal(journal_rig_find(rig, "a", &got), 0);
@@ -783,6 +813,7 @@ static void test_holding(void **state)
     rig->config.timeout_ms = 100;
     assert_int_equal(journal_rig_open(rig), 0);
     assert_true(journal_holds(rig->j));
+    unsigned hold = journal_hold(rig->j);
     postgres_kill();
     assert_int_equal(journal_rig_insert(rig, &a), -ERR_DATABASE);
     uint64_t start = clock_mono_ns();
@@ -791,9 +822,13 @@ static void test_holding(void **state)
         waiting_loop_step(&rig->w);
     }
     assert_true(clock_mono_ns() - start < 20 * NS_PER_S);
+    assert_int_equal(journal_hold(rig->j), hold);
+    while (clock_mono_ns() - start < 2 * NS_PER_S) /* now its rows may be another's */
+        waiting_loop_step(&rig->w);
     postgres_again();
     journal_rig_turn_until(rig, &rig->good, 1);
     assert_true(journal_holds(rig->j));
+    assert_int_not_equal(journal_hold(rig->j), hold);
 }
 
 int main(void)
@@ -809,6 +844,7 @@ int main(void)
         TEST(test_callbacks),
         TEST(test_children),
         TEST(test_a_restart_tells_what_is_open),
+        TEST(test_a_second_start_looks_again),
         TEST(test_old_rows_go),
         TEST(test_away_and_back),
         TEST(test_an_end_without_a_database),
