@@ -215,12 +215,18 @@ static void stop_serving(struct handover *h)
     h->serve_fd = -1;
 }
 
+/* Told first: the newer one may accept before we are here again. */
 static void give(struct handover *h)
 {
     const int sockets[GIVEN_MAX] = {h->config.listen_fd, h->config.metrics_fd};
+    if (h->given)
+        return;
+    h->config.beside(h->config.ctx, true);
     h->given = send_sockets(h->next_fd, sockets, h->config.metrics_fd >= 0 ? 2 : 1);
-    if (!h->given)
-        forget_next(h);
+    if (h->given)
+        return;
+    forget_next(h);
+    h->config.beside(h->config.ctx, false);
 }
 
 /* From here on it keeps only the connection, which closes when the process has ended. */
@@ -243,9 +249,12 @@ static void on_next(void *ctx, int fd, unsigned events)
     } else if (h->given && strcmp(word, word_ready) == 0) {
         leave(h);
     } else {
-        if (h->given)
-            LOG(LOG_WARN, "handover", F_STR("what", "the newer process has gone before it was ready"));
+        bool given = h->given;
         forget_next(h);
+        if (!given)
+            return;
+        LOG(LOG_WARN, "handover", F_STR("what", "the newer process has gone before it was ready"));
+        h->config.beside(h->config.ctx, false);
     }
 }
 

@@ -32,9 +32,11 @@ struct handover_config {
     struct loop_uv *uv;
     int listen_fd, metrics_fd; /* what is given; metrics_fd -1: there is none. Borrowed until `leave` */
     int before_fd;             /* handover_take's conn_fd; its owner is the handover from now on */
-    void (*leave)(void *ctx);  /* once; the newer one accepts */
-    void (*quiet)(void *ctx);  /* the older one has left, and what it leaves undone is ours */
-    void (*gone)(void *ctx);   /* the older one has ended; not called if there was none */
+    /* A newer one has the sockets and may accept; or it has gone before it was ready. */
+    void (*beside)(void *ctx, bool there);
+    void (*leave)(void *ctx); /* once; the newer one accepts */
+    void (*quiet)(void *ctx); /* the older one has left, and what it leaves undone is ours */
+    void (*gone)(void *ctx);  /* the older one has ended; not called if there was none */
     void *ctx;
 };
 

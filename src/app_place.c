@@ -57,12 +57,28 @@ static void next_is_ready(void *ctx)
 }
 
 /* Who leaves takes nothing up any more: the next one finds it. */
+static void take_up(struct app_place *p)
+{
+    if (!p->leaving)
+        app_jobs_start(p->by.jobs, !p->before && !p->beside);
+}
+
+/* Its pictures lie where ours do from then on; when it has gone, what was left for it is swept. */
+static void next_is_beside(void *ctx, bool there)
+{
+    struct app_place *p = ctx;
+    p->beside = there;
+    if (there)
+        app_jobs_share(p->by.jobs);
+    else if (!p->before)
+        take_up(p);
+}
+
 static void before_is_quiet(void *ctx)
 {
     struct app_place *p = ctx;
     p->before_quiet = true;
-    if (!p->leaving)
-        app_jobs_start(p->by.jobs, false);
+    take_up(p);
 }
 
 static void before_has_gone(void *ctx)
@@ -70,8 +86,7 @@ static void before_has_gone(void *ctx)
     struct app_place *p = ctx;
     p->before = false;
     LOG(LOG_INFO, "the process before has ended");
-    if (!p->leaving)
-        app_jobs_start(p->by.jobs, true);
+    take_up(p);
 }
 
 /* ---- life ---- */
@@ -85,6 +100,7 @@ void app_place_hold(struct app_place *p, const struct app_place_holder *by)
         .listen_fd = p->sockets.listen_fd,
         .metrics_fd = app_metrics_server_socket(by->metrics),
         .before_fd = p->sockets.before_fd,
+        .beside = next_is_beside,
         .leave = next_is_ready,
         .quiet = before_is_quiet,
         .gone = before_has_gone,

@@ -31,6 +31,7 @@ struct app_place {
     bool open;         /* sockets are there, to be closed */
     bool before;       /* there is a process before us; we do not end before it */
     bool before_quiet; /* it has no work any more */
+    bool beside;       /* a newer one has the sockets, too */
     bool accepts, told, leaving, told_quiet;
 };
 

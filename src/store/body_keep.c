@@ -2,11 +2,13 @@
  * all of it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "store/body.h"
 #include "store/file.h"
 
@@ -16,7 +18,7 @@ static int write_half(struct body *b, const char *half, bool to_disk, struct err
     int r = body_blob(b, &bytes, e);
     if (r < 0)
         return r;
-    int fd = open(half, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(half, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return file_error(e, -errno, "keep the picture");
     r = file_write(fd, bytes->data, bytes->size, 0);
@@ -38,10 +40,14 @@ static int sync_folder(const char *path)
     return r;
 }
 
+/* Another one each time: two processes may keep the same picture at once, one that takes over and the one
+ * that leaves. */
 static char *half_of(const char *path)
 {
     const char *name = strrchr(path, '/') + 1;
-    return mem_printf("%.*s" BODY_KEEP_PREFIX "%s", (int)(name - path), path, name);
+    uint64_t which;
+    rng_bytes(&which, sizeof(which));
+    return mem_printf("%.*s" BODY_KEEP_PREFIX "%016" PRIx64 "-%s", (int)(name - path), path, which, name);
 }
 
 int body_keep(struct body *b, const char *path, bool to_disk, struct error *e)

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "scratch.h"
@@ -169,6 +171,31 @@ static void test_a_folder_of_two(void **state)
     assert_int_equal(files(), 0);
 }
 
+/* Both write the same picture at once: neither meets the other's half file. */
+static void test_two_write_the_same(void **state)
+{
+    enum { TIMES = 200 };
+    FREE_ON_EXIT char *path = mem_printf("%s/jobs/ours/same", p.folder);
+    struct error e;
+    int status;
+    struct body *b = body_of("same");
+    (void)body_digest(b);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    for (int i = 0; i < TIMES; i++) {
+        int r = body_keep(b, path, false, &e);
+        if (pid == 0 && r < 0)
+            _exit(1);
+        assert_int_equal(r, 0);
+    }
+    if (pid == 0)
+        _exit(0);
+    body_unref(b);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(files(), 1);
+}
+
 static void test_what_a_restart_finds(void **state)
 {
     keep("needed");
@@ -239,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_who_comes_while_it_is_written_waits_for_the_same, begin, end),
         cmocka_unit_test_setup_teardown(test_a_sweep_beside_a_write, begin, end),
         cmocka_unit_test_setup_teardown(test_a_folder_of_two, begin, end),
+        cmocka_unit_test_setup_teardown(test_two_write_the_same, begin, end),
         cmocka_unit_test_setup_teardown(test_what_a_restart_finds, begin, end),
         cmocka_unit_test_setup_teardown(test_another_gateways_picture, begin, end),
         cmocka_unit_test_setup_teardown(test_what_is_not_there, begin, end),
