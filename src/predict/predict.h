@@ -23,6 +23,8 @@ struct raw_run;
 
 enum { PREDICTION_ID_MAX = 64 };
 
+enum may_pay { PAY_NOW, PAY_LATER, PAY_NEVER };
+
 struct prediction_output {
     struct blob *blob; /* the prediction's reference; NULL while the bytes are still at url */
     char *url;         /* where stage 080 fetches them, without any token; the prediction's; NULL: in blob */
@@ -56,6 +58,9 @@ struct prediction {
     /* Core thread; NULL: none. remote_id or remote_input is known, or remote_id is "" again, as that run was
      * lost by the provider and another is about to be made. Told before what costs money goes out. */
     void (*on_note)(struct prediction *p);
+    /* Core thread; NULL: always. Asked right before what costs money goes out. LATER: it waits a second and
+     * asks again, NEVER: it fails with DATABASE; nothing was paid. */
+    enum may_pay (*may_pay)(const struct prediction *p);
     struct raw_run *raw; /* in the caller's own words (replicate_raw.h); then there is no feature, nor what
                             belongs to one. NULL: a feature's */
     /* out */

@@ -1,6 +1,7 @@
 /* ADMIT, CREATE, and LOOK_UP where its outcome is not known.
  *
- * Happy path: a place in the bucket, one POST, and its answer is judged. Failure modes: see create_done. What
+ * Happy path: a place in the bucket, one POST, and its answer is judged. Failure modes: see create_done; its
+ * owner may not pay now: it waits, in CREATE, and the place is asked for again if it passes meanwhile. What
  * must never happen: a second POST while the first may have made a prediction. What four looks at
  * the whole list do not show (12 s with the default AI_RETRY_BASE_MS) was not made; where the list cannot be
  * had BAD_LOOKS times, or not be read to its end, or an answer said that there is one, it cannot be known. */
@@ -16,7 +17,8 @@
 enum {
     WAIT_MARGIN_S = 5, /* the call's limit beyond Prefer: wait */
     LOOKS = 4,         /* at the whole list, until what is not there was not made */
-    BAD_LOOKS = 6      /* that may fail besides */
+    BAD_LOOKS = 6,     /* that may fail besides */
+    MAY_PAY_PAUSE_MS = 1000
 };
 
 static uint64_t now_of(const struct replicate_run *run)
@@ -132,6 +134,20 @@ static void create_raw(struct replicate_run *run)
     send_create(run, call);
 }
 
+/* false: the run has gone on elsewhere, or has ended. */
+static bool may_pay(struct replicate_run *run)
+{
+    struct prediction *p = run->prediction;
+    struct error e;
+    enum may_pay may = p->may_pay ? p->may_pay(p) : PAY_NOW;
+    error_set(&e, ERR_DATABASE, "It cannot be written down that the run is ours, so it is not begun");
+    if (may == PAY_LATER)
+        run_pause(run, MAY_PAY_PAUSE_MS * NS_PER_MS, RUN_CREATE, &e);
+    else if (may == PAY_NEVER)
+        run_fail(run, &e);
+    return may == PAY_NOW;
+}
+
 void create_enter(struct replicate_run *run)
 {
     struct error e;
@@ -139,6 +155,8 @@ void create_enter(struct replicate_run *run)
         run_go(run, RUN_SEND_FILE);
         return;
     }
+    if (!may_pay(run))
+        return;
     if (!admitted(run)) {
         run_go(run, RUN_ADMIT);
         return;

@@ -21,6 +21,7 @@ struct run_intent {
     struct journal_write write;
     struct journal_row row;
     char id[UUID_TEXT];
+    bool written;
 };
 
 /* Runs on machines of our own cost nothing that could be lost twice. */
@@ -82,6 +83,7 @@ enum verdict intent_enter(struct request *req)
 enum verdict intent_done(struct request *req)
 {
     int r = req->intent.made->write.op.result;
+    req->intent.made->written = r == 0;
     if (r == 0 || req->cancelled)
         return NEXT; /* a cancel is weighed by the driver */
     if (r == -ERR_NOT_FOUND) {
@@ -122,6 +124,21 @@ const char *intent_row(const struct request *req)
     if (req->job)
         return req->svc->desk->id(req->job);
     return req->intent.made ? req->intent.made->row.id : NULL;
+}
+
+void intent_hold(struct request *req)
+{
+    req->intent.hold = req->svc->journal ? journal_hold(req->svc->journal) : 0;
+}
+
+enum may_pay intent_may_pay(const struct request *req)
+{
+    const struct run_intent *i = req->intent.made;
+    if (!req->svc->journal || !intent_row(req) || (i && !i->written))
+        return PAY_NOW; /* there is no row that another gateway could go on with */
+    if (req->intent.hold != journal_hold(req->svc->journal))
+        return PAY_NEVER;
+    return journal_holds(req->svc->journal) ? PAY_NOW : PAY_LATER;
 }
 
 void intent_note_run(struct request *req, const char *prediction, const char *input_url)

@@ -28,6 +28,11 @@ static void noted(struct prediction *p)
     intent_note_run(p->op.owner, p->remote_id, p->remote_input);
 }
 
+static enum may_pay may_pay(const struct prediction *p)
+{
+    return intent_may_pay(p->op.owner);
+}
+
 /* Once: a provider that is asked after it has failed begins anew. */
 static void take_up(struct request *req, struct prediction *p)
 {
@@ -70,8 +75,10 @@ enum verdict run_enter(struct request *req)
     p->id = req->id;
     p->on_progress = progress;
     p->on_note = noted;
+    p->may_pay = may_pay;
     p->mark = intent_row(req);
     take_up(req, p);
+    intent_hold(req);
     req->run.prediction = p;
     p->op.owner = req; /* what is known may be noted inside of the start */
     provider_start(req->queue.provider, p, pipeline_op_done);
@@ -85,9 +92,15 @@ static bool may_fall_back(const struct request *req)
            (req->err.code == ERR_UPSTREAM || req->err.code == ERR_PROVIDER_UNAVAILABLE);
 }
 
+/* Nothing was paid, as the row may be another gateway's: 067 asks whose it is. */
+static bool may_be_lost(const struct request *req)
+{
+    return !req->cancelled && req->err.code == ERR_DATABASE && intent_may_pay(req) == PAY_NEVER;
+}
+
 static enum verdict run_failed(struct request *req)
 {
-    if (!may_fall_back(req) || !queue_fall_back(req))
+    if (!may_be_lost(req) && (!may_fall_back(req) || !queue_fall_back(req)))
         return FAIL;
     prediction_release(TAKE(req->run.prediction));
     req->err = (struct error){0};

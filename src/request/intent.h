@@ -22,4 +22,8 @@ bool intent_resumes(const struct request *req);    /* at the provider that 060 h
 const char *intent_row(const struct request *req); /* its id in the journal; NULL: it has none */
 void intent_note_run(struct request *req, const char *prediction,
                      const char *input_url); /* NULL: not known */
+/* Before the run: from now on its row is held, or not, as it is now. Then, at any time until it is paid:
+ * nobody else can go on with it. NEVER: somebody may have taken it over, which a new intent would tell. */
+void intent_hold(struct request *req);
+enum may_pay intent_may_pay(const struct request *req);
 void intent_over(struct request *req);

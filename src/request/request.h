@@ -196,6 +196,7 @@ struct request {
     struct {
         struct run_intent *made;   /* of the run that is about to be paid for; NULL: none was needed */
         struct run_resume *resume; /* a run of an earlier process; NULL: none */
+        unsigned hold;             /* journal_hold of then */
     } intent;
     struct {
         int64_t cost_nano;   /* of its predictions so far, in billionths of a dollar */

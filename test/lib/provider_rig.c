@@ -96,6 +96,7 @@ int provider_rig_run(struct provider_rig *r)
                                .id = old.id,
                                .on_progress = on_progress,
                                .on_note = on_note,
+                               .may_pay = old.may_pay,
                                .resume_id = old.resume_id,
                                .resume_intent_s = old.resume_intent_s,
                                .resume_input_url = old.resume_input_url,

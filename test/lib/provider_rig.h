@@ -22,6 +22,7 @@ struct provider_rig {
     bool (*cancel_when)(struct provider_rig *r); /* asked every few ms; NULL: never */
     bool leave_when_free;                        /* on_progress cancels when nothing is paid */
     char notes[256];                             /* what on_note was told: "id|address;id|address;" */
+    unsigned asked;                              /* p.may_pay; the test's own */
     struct timer look;
     void *ctx;
 };

@@ -116,6 +116,53 @@ static void test_a_wrong_id(void **state) /* it never reaches an address; the in
     rig_close(&g);
 }
 
+/* ---- whether it may be paid ---- */
+
+static enum may_pay later_or(const struct prediction *p, enum may_pay then)
+{
+    struct provider_rig *r = CONTAINER_OF(p, struct provider_rig, p);
+    const struct rig *g = r->ctx;
+    assert_false(p->paid);
+    assert_string_equal(g->api.log, "");
+    return r->asked++ == 0 ? PAY_LATER : then;
+}
+
+static enum may_pay soon(const struct prediction *p)
+{
+    return later_or(p, PAY_NOW);
+}
+
+static enum may_pay never(const struct prediction *p)
+{
+    return later_or(p, PAY_NEVER);
+}
+
+static void test_it_waits_until_it_may_be_paid(void **state)
+{
+    OPEN(g, A(201, SUCCEEDED));
+    g.r.p.may_pay = soon;
+    assert_int_equal(provider_rig_run(&g.r), 0);
+    assert_true(g.r.asked >= 2); /* before the place in the bucket, and after */
+    check_output(&g);
+    check_log(&g, CREATE);
+    rig_close(&g);
+}
+
+static void test_it_may_not_be_paid(void **state)
+{
+    OPEN(g, A(201, SUCCEEDED));
+    g.r.p.may_pay = never;
+    assert_int_equal(provider_rig_run(&g.r), -ERR_DATABASE);
+    assert_int_equal(g.r.asked, 2);
+    g.r.asked = 0;
+    g.r.p.deadline_ns = clock_mono_ns() + 200 * NS_PER_MS; /* it is over before it is asked again */
+    assert_int_equal(provider_rig_run(&g.r), -ERR_DATABASE);
+    assert_int_equal(g.r.asked, 1);
+    assert_false(g.r.p.paid);
+    check_log(&g, "");
+    rig_close(&g);
+}
+
 /* ---- by what was about to be sent ---- */
 
 static void test_made(void **state)
@@ -341,6 +388,8 @@ int main(void)
         cmocka_unit_test(test_finished_meanwhile),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_whatever_rests),
+        cmocka_unit_test(test_it_waits_until_it_may_be_paid),
+        cmocka_unit_test(test_it_may_not_be_paid),
         cmocka_unit_test(test_lost_by_the_platform),
         cmocka_unit_test(test_lost_and_perhaps_made_again),
         cmocka_unit_test(test_a_wrong_id),
