@@ -328,14 +328,14 @@ static void leave_jobs(struct app *app, unsigned open, bool late)
 
 static void check_drained(struct app *app)
 {
-    uint64_t open = atomic_load(&app->svc.open);
+    uint64_t open = atomic_load(&app->svc.open), left = app_jobs_left(&app->jobs);
     bool late = loop_now_ns(app->svc.loop) > app->drain_until_ns;
     bool answering = app->http && http_answering(app->http) > 0; /* to clients that may read slowly */
     bool listing =
         web_busy(&app->web) || object_checks_running(app->svc.object_checks) > 0 || v1_busy(app->v1);
-    if (open == 0 && !listing)
+    if (open == left && !listing)
         app_status_close(app->status); /* so that answering comes to an end, however many ask */
-    if (open > 0 && open == app_jobs_left(&app->jobs)) {
+    if (left > 0 && open == left && ((!answering && !listing) || late)) {
         leave_jobs(app, (unsigned)open, late);
         return;
     }
@@ -350,6 +350,10 @@ static void check_drained(struct app *app)
         return;
     if (!all_written(app))
         return; /* each wait for the database is bounded */
+    if (app_jobs_busy(&app->jobs)) {
+        LOG(LOG_INFO, "stopped", F_STR("why", "somebody was still being told of a job"));
+        _exit(0); /* a callback that is being posted cannot be freed; the next start posts it again */
+    }
     timer_disarm(app->svc.loop, &app->tick);
     loop_uv_stop(app->uv);
 }

@@ -27,7 +27,7 @@ struct jobs {
     struct list found[JOB_RANKS]; /* by in_over: those of an earlier process, until they begin */
     struct list over;             /* those that are over, longest first */
     struct lane *disk;
-    unsigned open, over_count, working;
+    unsigned open, over_count;
     unsigned running, reading; /* of those that are open; connections that read events */
     struct timer forget;       /* those that are over longest */
     unsigned unpacking;        /* archives that the lane works on */

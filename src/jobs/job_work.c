@@ -176,7 +176,6 @@ static void answered(struct request *req)
     const struct result *r = request_result(req);
     bool shared = req->lookup.hit || req->join.collapsed;
     job->req = NULL;
-    job->jobs->working--;
     /* Canceled, but others wait for the same: the row stays open as long as its run may be lost. */
     job->untold = req->at != STAGE_RESPOND;
     o->cost_nano = shared ? 0 : costs_of_request(req);
@@ -252,7 +251,6 @@ static void start_request(struct job *job)
     req->intent.resume = resume_of(job, req);
     req->receive.complete = true;
     job->req = req;
-    j->working++;
     request_start(req); /* may be over already when this returns */
 }
 

@@ -323,7 +323,13 @@ void jobs_cut(struct jobs *j)
     websockets_cut(j->sockets);
 }
 
+/* Those of a step of theirs, too; but not what only finishes for the cache, as its client has gone. */
 unsigned jobs_left(const struct jobs *j)
 {
-    return j->working;
+    unsigned left = 0;
+    LIST_FOREACH (node, &j->svc->live) {
+        const struct request *req = CONTAINER_OF(node, struct request, node);
+        left += req->job && req->client;
+    }
+    return left;
 }
