@@ -124,6 +124,21 @@ def test_one_that_hangs_holds_up_nothing(start, receiver):
     until(lambda: len(receiver.got) == 3, 30)
 
 
+def test_the_end_cuts_one_that_hangs(start, receiver):
+    """It is late: the next process tells it again."""
+    receiver.hang.clear()
+    gateway = start(DRAIN_TIMEOUT_S=1, **OPEN)
+    accepted = submit(gateway, fresh(), fields={"callback_url": receiver.url})
+    until(lambda: receiver.got)
+    gateway.signal()
+    assert gateway.wait(8) == 0
+    gateway.check_log()
+    receiver.hang.set()
+    gateway.start()
+    until(lambda: told(gateway, accepted["job_id"])["state"] == "delivered", 20)
+    assert len(receiver.got) == 2
+
+
 def test_inside_addresses_are_not_told(start, receiver):
     gateway = start(PROVIDERS="instant", CALLBACK_SECRET=SECRET)
     accepted = submit(gateway, fresh(), fields={"callback_url": receiver.url})

@@ -427,25 +427,18 @@ def test_jobs_go_on_with_the_new_one(chain):
     assert not kept_pictures(new), "pictures that nobody needs were left"
 
 
-def test_a_third_one_waits_for_the_first(chain):
-    """The second one has nothing to do, but the first one works yet: the third one takes up nothing of its."""
-    place = chain(INSTANT_MS=2000 * SLOW)
-    first = place.start()
-    with Wire(first, timeout=60) as kept:  # without it the first one would leave its job to the second
-        assert get(kept).status_code == 200
-        job_id = submit(first, fresh())["job_id"]
-        first.wait_running("light", 1)
-        second = place.start()
-        third = place.start()
-        until(lambda: second.records("handing over"))
-        assert first.request_count() == 0, "it is too late for this test"
-        until(lambda: first.records("request"))
-        assert ended(third, job_id)["state"] == "completed"
-        assert second.process.poll() is None, "it has gone before the first one"
-    place.expect_left(first)
-    place.expect_left(second)
-    third.wait_idle()
-    assert runs(place) == 1
+def test_pictures_of_two(chain):
+    """Whoever has the sockets may accept: what it needs is left, until it has gone."""
+    place = chain()
+    old = place.start()
+    asker, _, sockets = ask(place.path)
+    assert ended(old, submit(old, fresh())["job_id"])["state"] == "completed"
+    assert kept_pictures(old)
+    for held in (asker, *sockets):
+        held.close()
+    until(lambda: not kept_pictures(old))
+    assert ended(old, submit(old, fresh())["job_id"])["state"] == "completed"
+    assert not kept_pictures(old)
 
 
 def test_a_third_one_waits_for_the_first(chain):

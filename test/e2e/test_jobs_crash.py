@@ -126,3 +126,19 @@ def test_a_wish_to_cancel_outlives_the_process(bare):
     gateway.start()
     assert ended(gateway, accepted["job_id"])["state"] == "canceled"
     assert created(bare) == 0
+
+
+def test_a_stop_leaves_a_job_of_two_steps(bare):
+    """The cut-out is a request of its own, and as much the job's."""
+    bare.upstream.script(SLOWLY)
+    gateway = bare.start()
+    files = {"fg": ("fg.jpg", fresh(kind="JPEG")), "bg": ("bg.jpg", fresh(kind="JPEG"))}
+    accepted = submit(gateway, files=files, route="/api/replace-bg")
+    until(lambda: bare.upstream.count("get") > 0)
+    begun = time.monotonic()
+    gateway.signal()
+    assert gateway.wait() == 0
+    assert time.monotonic() - begun < 1.5, "it waited for the job"
+    gateway.start()
+    assert ended(gateway, accepted["job_id"])["state"] == "completed"
+    assert created(bare) == 1

@@ -1,7 +1,9 @@
 """Several gateways with one PostgreSQL: a dead one's jobs are finished by a living one."""
+import signal
+
 import pytest
 
-from cloud import PINNED, life
+from cloud import CREATE, PINNED, life
 from gateway import ONE_SLOW_RUN, until
 from jobs import ended, job, submit
 from pictures import fresh
@@ -50,6 +52,24 @@ def test_without_its_picture_it_says_so(start, postgres):  # noqa: F811
     kill(first)
     failed = seen_by(second, accepted[1])
     assert (failed["state"], failed["error"]["code"], failed["billed"]) == ("failed", "UPLOAD_UNKNOWN", False)
+
+
+def test_one_that_was_away_pays_nothing(bare, postgres, tmp_path):  # noqa: F811
+    """It stood still between its intent and the create; meanwhile another has taken the job over."""
+    bare.upstream.script({"match": CREATE, "do": "429", "times": 1, "retry_after": 2})
+    shared = {"DATABASE_URL": postgres.url, "JOBS_DIR": tmp_path / "jobs", **QUICK}
+    first = bare.start(**shared)
+    accepted = submit(first, fresh(), route=PINNED)
+    until(lambda: bare.upstream.count("create") == 1)
+    first.signal(signal.SIGSTOP)
+    try:
+        second = bare.start(**shared)
+        assert seen_by(second, accepted["job_id"])["state"] == "completed"
+    finally:
+        first.signal(signal.SIGCONT)
+    until(lambda: first.records("request"), 20)
+    assert bare.upstream.count("created") == 1
+    assert job(second, accepted["job_id"])["state"] == "completed"
 
 
 @pytest.mark.parametrize("how", ["completed", "canceled"])

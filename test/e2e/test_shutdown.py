@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from gateway import ONE_SLOW_RUN, RUN_MS, SLOW, assert_error, assert_success
+from gateway import ONE_SLOW_RUN, RUN_MS, SLOW, assert_error, assert_success, until
+from jobs import submit
 from pictures import fresh
 from raw import Wire, post_head
 
@@ -111,6 +112,27 @@ def test_a_download_is_finished(start):
         assert answer.content == picture
         assert wire.closed()
     assert gateway.wait(5) == 0
+    gateway.left = True
+
+
+def test_a_download_beside_a_job_is_finished(start):
+    """The job is left to the next start, but not before the answer has gone."""
+    gateway = start(**ONE_SLOW_RUN | {"INSTANT_MS": 4 * RUN_MS}, DRAIN_TIMEOUT_S=60)
+    picture = fresh(kind="JPEG")
+    picture += bytes(9 * (1 << 20) - len(picture))
+    path = assert_success(gateway.post(picture))["data"]["url"].removeprefix(gateway.url)
+    with Wire(gateway) as wire:
+        submit(gateway, fresh())
+        gateway.wait_running("light", 1)
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        wire.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert wire.socket.recv(1, socket.MSG_PEEK)
+        gateway.signal()
+        until(lambda: gateway.records("draining"))
+        time.sleep(0.5)  # in which it would have gone
+        assert wire.answer().content == picture
+    assert gateway.wait(10) == 0
+    assert gateway.records("stopped")[-1]["jobs_left_to_the_next_start"] == 1
     gateway.left = True
 
 
