@@ -27,6 +27,12 @@ static void started(void *ctx)
     jobs_started(a->jobs);
 }
 
+static void noted(void *ctx, const char *id, bool over)
+{
+    struct app_jobs *a = ctx;
+    jobs_written(a->jobs, id, over);
+}
+
 /* The folder's: a gateway that is started again is the same one. */
 static int owner_of(const struct options *opt, char ret[static 2 * OWNER_BYTES + 1], struct error *e)
 {
@@ -60,6 +66,7 @@ int app_make_jobs(struct services *svc, struct lane *disk, struct app_jobs *ret,
         .owner_s = (unsigned)opt->job_owner_s,
         .found = found,
         .started = started,
+        .noted = noted,
         .tell = tell,
         .ctx = ret,
     };

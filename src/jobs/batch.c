@@ -47,7 +47,7 @@ static void end_it(struct timer *t)
 {
     struct batch *b = CONTAINER_OF(t, struct batch, over);
     struct job *job = b->job;
-    if (b->left > 0 || b->submitting > 0 || b->loading || job_is_over(job))
+    if (b->left > 0 || b->submitting > 0 || b->loading || job->ending)
         return;
     timer_disarm(job->jobs->svc->loop, &b->again);
     job->done = job->total = b->count;
@@ -365,7 +365,7 @@ void job_batch_begin(struct job *job)
         job_events_add(job, "started");
     }
     struct batch *b = job->batch;
-    if (job_is_over(job) || b->loading)
+    if (job->ending || b->loading)
         return;
     b->loading = true;
     b->read = (struct journal_read){0};

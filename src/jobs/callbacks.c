@@ -213,11 +213,8 @@ void callback_begin(struct job *job)
     struct callbacks *all = job->jobs->callbacks;
     if (!job->callback || job->telling)
         return;
-    if (all->stopped) { /* the next start tells it */
-        job->told_next_ms = (int64_t)clock_wall_ms();
-        write_down(job);
-        return;
-    }
+    if (all->stopped)
+        return; /* it is in the journal, and the next start tells it */
     struct callback *c = begin(job);
     wait_until(c, MAX(job->told_next_ms, (int64_t)clock_wall_ms()));
     write_down(job);

@@ -69,6 +69,9 @@ struct job {
     unsigned pins;       /* requests that work for it, and who is about to answer with it: it is not freed */
     bool untold;         /* the journal is told how it ended when no request works for it any more */
     bool begun, canceling;
+    enum journal_state ending; /* how it has come out, before it is told; QUEUED: it has not yet */
+    bool written;              /* its row says how it has come out, */
+    bool wish_written;         /* that it is to be canceled */
     unsigned done, total;
     char *provider, *prediction, *input_url; /* of a run that was begun earlier; NULL: none */
     int64_t intent_ms;
@@ -103,8 +106,10 @@ bool job_keeps(const struct job *job, unsigned i); /* its picture i is one of in
 void job_begin(struct job *job);            /* it is written down: it waits for its turn */
 bool job_may_cancel(const struct job *job); /* false: it waits for the next process */
 void job_cancel(struct job *job);           /* in any state; one that is over stays as it is */
+/* It has come out so: it is over, and told, as soon as the journal has that. */
 void job_end(struct job *job, enum journal_state state);
-void job_wake(struct job *job); /* who waits for it is told, however it stands */
+void job_written(struct job *job, bool over); /* the journal has it; not over: the wish to cancel it */
+void job_wake(struct job *job);               /* who waits for it is told, however it stands */
 
 void job_pin(struct job *job);
 void job_unpin(struct job *job);

@@ -63,6 +63,8 @@ static const char *stage_name(const struct job *job)
 {
     if (job_is_over(job))
         return job_state_name(job);
+    if (job->ending)
+        return stages[STAGE_RESPOND].name;
     return job->req ? stages[job->req->at].name : "accepted";
 }
 

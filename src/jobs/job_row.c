@@ -194,6 +194,7 @@ static void take_outcome(struct job *job, const struct journal_row *row)
     if (!o->result && row->state >= JOURNAL_COMPLETED)
         read_error(row->error, &o->err);
     job->canceling = row->state < JOURNAL_COMPLETED && row->error && strstr(row->error, "CANCELED");
+    job->wish_written = job->canceling;
 }
 
 static void take_run(struct job *job, const struct journal_row *row)

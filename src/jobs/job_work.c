@@ -5,7 +5,8 @@
  * while it waits: likewise. Cancelled while it is worked on: the model is stopped if nobody else waits for
  * the same, and what it has cost is told; what is being stored already is finished for the cache, but the job
  * is canceled. The process goes down: the row stays as it is, and the next start takes it up. Invariants: a
- * job that has begun and is not over waits for its slot, or has it and a request. */
+ * job that has begun and is not over waits for its slot, or has it and a request, or its end is being
+ * written; nobody is told of an end, and its pictures stay, until a next process would know it, too. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,8 +58,10 @@ static void tell_journal(const struct job *job)
         job_outcome_json(job, &text);
     else
         job_error_json(&o->err, &text);
-    journal_note_state(journal, job->id, job->state, o->cost_nano, good ? buf_text(&text) : NULL,
+    journal_note_state(journal, job->id, job->ending, o->cost_nano, good ? buf_text(&text) : NULL,
                        good ? NULL : buf_text(&text));
+    if (job->callback && !job->told_log) /* with its end: it must not be forgotten between the two */
+        journal_note_callback(journal, job->id, job->ended_ms, NULL);
 }
 
 static void give_back(struct job *job)
@@ -68,12 +71,9 @@ static void give_back(struct job *job)
     job->has_slot = false;
 }
 
-static void let_go(struct job *job)
+static void drop_pictures(struct job *job)
 {
-    struct jobs *j = job->jobs;
-    timer_disarm(j->svc->loop, &job->patience);
-    timer_disarm(j->svc->loop, &job->late);
-    give_back(job);
+    const struct jobs *j = job->jobs;
     for (unsigned i = 0; i < IMAGES_MAX; i++)
         if (job_keeps(job, i))
             inputs_drop(j->inputs, job->picture[i]);
@@ -84,27 +84,44 @@ static void let_go(struct job *job)
         free(TAKE(job->request)); /* of many that are over, only how they ended is kept */
 }
 
-void job_end(struct job *job, enum journal_state state)
+static void tell(struct job *job)
 {
-    static const char *const names[] = {
-        [JOURNAL_COMPLETED] = "completed", [JOURNAL_FAILED] = "failed", [JOURNAL_CANCELED] = "canceled"};
-    CHECK(!job_is_over(job) && state >= JOURNAL_COMPLETED);
-    job->jobs->running -= job->state == JOURNAL_RUNNING;
     static const unsigned values[] = {[JOURNAL_COMPLETED] = V_JOB_COMPLETED,
                                       [JOURNAL_FAILED] = V_JOB_FAILED,
                                       [JOURNAL_CANCELED] = V_JOB_CANCELED};
-    cells_add(metrics_cells(job->jobs->svc->metrics), M_JOBS_OVER, values[state], 1);
-    job->state = state;
-    job->ended_ms = (int64_t)clock_wall_ms();
-    if (!job->untold)
-        tell_journal(job);
-    let_go(job);
-    job_events_add(job, names[state]);
+    job->jobs->running -= job->state == JOURNAL_RUNNING;
+    cells_add(metrics_cells(job->jobs->svc->metrics), M_JOBS_OVER, values[job->ending], 1);
+    job->state = job->ending;
+    job_events_add(job, job_state_name(job));
     job_wake(job);
     if (job->parent)
         job_batch_child_over(job);
     callback_begin(job);
     job_retire(job);
+}
+
+void job_end(struct job *job, enum journal_state state)
+{
+    CHECK(!job_is_over(job) && !job->ending && state >= JOURNAL_COMPLETED);
+    job->ending = state;
+    job->ended_ms = (int64_t)clock_wall_ms();
+    timer_disarm(job->jobs->svc->loop, &job->patience);
+    timer_disarm(job->jobs->svc->loop, &job->late);
+    give_back(job);
+    if (!job->untold)
+        tell_journal(job);
+    else if (job->wish_written)
+        tell(job);
+}
+
+void job_written(struct job *job, bool over)
+{
+    job->written |= over;
+    job->wish_written |= job->canceling;
+    if (!job_is_over(job) && (over || job->untold))
+        tell(job);
+    if (over)
+        drop_pictures(job);
 }
 
 void job_pin(struct job *job)
@@ -265,7 +282,7 @@ static void turn_came(struct op *op)
         give_back(job);
         return; /* for the next start */
     }
-    if (job->has_slot && !job->canceling) {
+    if (job->has_slot && (!job->canceling || job->provider)) {
         start_request(job);
         return;
     }
@@ -281,16 +298,19 @@ static void patience_over(struct timer *t)
     op_cancel(&job->slot.op);
 }
 
+static void stop(struct job *job);
+
 static void late(struct timer *t)
 {
-    job_cancel(CONTAINER_OF(t, struct job, late));
+    stop(CONTAINER_OF(t, struct job, late));
 }
 
 /* Its run may be another job's too: that has to find it first, as it did when the wish was made. */
-static void cancel_late(struct job *job)
+static void stop_later(struct job *job)
 {
-    job->canceling = false;
-    timer_arm(job->jobs->svc->loop, &job->late, now_of(job) + LATE_MS * NS_PER_MS, late);
+    struct loop *loop = job->jobs->svc->loop;
+    if (job->late.slot == 0)
+        timer_arm(loop, &job->late, loop_now_ns(loop) + LATE_MS * NS_PER_MS, late);
 }
 
 void job_begin(struct job *job)
@@ -303,7 +323,7 @@ void job_begin(struct job *job)
         return;
     }
     if (job->canceling && job->provider) {
-        cancel_late(job);
+        stop_later(job);
     } else if (job->canceling) { /* an earlier process did not come to it */
         error_set(&job->outcome.err, ERR_CANCELED, "%s", "");
         end_unworked(job, JOURNAL_CANCELED);
@@ -348,24 +368,29 @@ static void note_wish(const struct job *job)
     journal_note_state(job->jobs->svc->journal, job->id, job->state, -1, NULL, buf_text(&text));
 }
 
+/* What an earlier process has begun is found first. */
+static void stop(struct job *job)
+{
+    if (job->batch) {
+        job_batch_cancel(job);
+    } else if (!job->req) {
+        if (job->provider)
+            stop_later(job);
+        else
+            op_cancel(&job->slot.op);
+    } else if (!may_be_stopped(job->req)) {
+        request_client_left(job->req);
+    } else {
+        error_set(&job->req->err, ERR_CLIENT_GONE, "%s", "");
+        request_cancel(job->req);
+    }
+}
+
 void job_cancel(struct job *job)
 {
-    if (job_is_over(job) || job->canceling)
+    if (job_is_over(job) || job->ending || job->canceling)
         return;
     job->canceling = true;
     note_wish(job);
-    if (job->batch) {
-        job_batch_cancel(job);
-        return;
-    }
-    if (!job->req) {
-        op_cancel(&job->slot.op);
-        return;
-    }
-    if (!may_be_stopped(job->req)) {
-        request_client_left(job->req);
-        return;
-    }
-    error_set(&job->req->err, ERR_CLIENT_GONE, "%s", "");
-    request_cancel(job->req);
+    stop(job);
 }

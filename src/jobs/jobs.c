@@ -54,6 +54,7 @@ void job_enter(struct job *job)
 
 void job_enter_over(struct job *job)
 {
+    job->written = true;
     CHECK(job_is_over(job));
     list_push_back(bucket_of(job->jobs, job->id), &job->in_bucket);
     list_push_back(&job->jobs->over, &job->in_over);
@@ -86,7 +87,7 @@ static void forget_old(struct timer *t)
         struct job *job = CONTAINER_OF(node, struct job, in_over);
         if (j->over_count <= (unsigned)j->svc->opt->jobs_recent_max)
             return;
-        if (!list_empty(&job->events.listeners) || job->telling || job->pins > 0)
+        if (!list_empty(&job->events.listeners) || job->telling || job->pins > 0 || !job->written)
             continue;
         j->over_count--;
         job_free(job);
@@ -264,6 +265,15 @@ void jobs_started(struct jobs *j)
         begin_found(&j->found[i], &taken_up);
     if (taken_up || swept)
         LOG(LOG_INFO, "jobs taken up", F_INT("jobs", taken_up), F_INT("pictures_swept", swept));
+}
+
+void jobs_written(struct jobs *j, const char *id, bool over)
+{
+    struct job *job = job_find(j, id);
+    if (!job)
+        return;
+    job_written(job, over && job->ending);
+    forget_soon(j);
 }
 
 void jobs_share(struct jobs *j, bool shared)

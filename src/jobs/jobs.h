@@ -5,8 +5,9 @@
  *
  * Order: jobs_new; jobs_desk goes into struct services and jobs_pages into struct web; journal_start tells
  * each open row to jobs_found and then jobs_started, which begins their work and sweeps what no row needs
- * (again, if it is started again); jobs_stop begins no more; jobs_left says how many are left to the next
- * start; jobs_free. Core thread, but for the pages, which are called on front threads. */
+ * (again, if it is started again); what it says has ended goes to jobs_written; jobs_stop begins no more;
+ * jobs_left says how many are left to the next start; jobs_free. Core thread, but for the pages, which are
+ * called on front threads. */
 #pragma once
 
 #include <stdbool.h>
@@ -36,6 +37,8 @@ void jobs_started(struct jobs *j);
 /* Another process works on jobs of the same DATA_DIR, as one that takes over from the other: pictures are
  * left where they are. When it has ended, the next jobs_started sweeps. */
 void jobs_share(struct jobs *j, bool shared);
+/* The journal has its end (over), or that it is to be canceled: it may be told. */
+void jobs_written(struct jobs *j, const char *id, bool over);
 void jobs_stop(struct jobs *j);
 /* After that: requests of jobs that are under way, which the next start takes up again. */
 unsigned jobs_left(const struct jobs *j);

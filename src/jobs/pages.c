@@ -189,6 +189,13 @@ static void take_row(struct journal_read *r, const struct journal_row *row)
         c->copy = job_of_row(c->jobs, row);
 }
 
+static void find_row(struct page_call *c, op_done_fn *on_done)
+{
+    memcpy(c->read.id, c->path.id, sizeof(c->path.id));
+    c->read.row = take_row;
+    journal_find(c->jobs->svc->journal, &c->read, on_done);
+}
+
 /* To be told once more it has to be here. */
 static void answer_copy(struct page_call *c)
 {
@@ -223,14 +230,29 @@ static void read_over(struct op *op)
         answer_copy(c);
 }
 
+/* What was asked for before is written by now: the wish too, if the database can be had at all. */
+static void wish_written(struct op *op)
+{
+    struct page_call *c = CONTAINER_OF(op, struct page_call, read.op);
+    struct job *job = job_find(c->jobs, c->path.id);
+    if (job)
+        show(c, job);
+    else
+        read_over(op);
+}
+
+static void cancel(struct page_call *c, struct job *job)
+{
+    job_cancel(job);
+    find_row(c, wish_written);
+}
+
 static void on_core(struct message *m)
 {
     struct page_call *c = CONTAINER_OF(m, struct page_call, mail);
     struct job *job = job_find(c->jobs, c->path.id);
     if (!job) {
-        memcpy(c->read.id, c->path.id, sizeof(c->path.id));
-        c->read.row = take_row;
-        journal_find(c->jobs->svc->journal, &c->read, read_over);
+        find_row(c, read_over);
         return;
     }
     if (!job_is_for(job, c->who)) {
@@ -250,8 +272,9 @@ static void on_core(struct message *m)
         return;
     }
     if (c->path.what == JOB_PATH_CANCEL)
-        job_cancel(job);
-    show(c, job);
+        cancel(c, job);
+    else
+        show(c, job);
 }
 
 /* ---- the front ---- */

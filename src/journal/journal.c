@@ -93,6 +93,9 @@ static void note_settled(struct journal *j, struct journal_note *n)
         snprintf(what, sizeof(what), "the database refuses what is to be noted of %s", n->id);
         tell(j, true, what);
     }
+    bool over = n->remove || n->state >= JOURNAL_COMPLETED;
+    if (j->config.noted && (over || n->error))
+        j->config.noted(j->config.ctx, n->id, over);
     note_free(n);
 }
 

@@ -70,8 +70,9 @@ struct journal_row {
     const char *prediction; /* the provider's id; NULL: not known */
     const char *input_url;  /* where the provider finds the picture; NULL: inline, or not known */
     int64_t cost_nano;
-    const char *result;       /* JSON, as in Redis (cache/result_json.h); NULL: none */
-    const char *error;        /* JSON {"code","message","field"?}; NULL: none */
+    const char *result; /* JSON, as in Redis (cache/result_json.h); NULL: none */
+    const char
+        *error; /* JSON {"code","message","field"?}; NULL: none. CANCELED, of an open row: it is to be */
     int64_t callback_due_ms;  /* when its end is to be told next; 0: not. Until then the row counts as open */
     const char *callback_log; /* JSON: the tries so far; NULL: none */
 };
@@ -89,7 +90,11 @@ struct journal_config {
     /* An open row of ours that another process began; texts during the call. Oldest first at the start, later
      * those that were taken over. */
     void (*found)(void *ctx, const struct journal_row *row);
-    void (*started)(void *ctx);                          /* all open rows have been told */
+    void (*started)(void *ctx); /* all open rows have been told */
+    /* A note is written (or the database refuses it) that said how the row ended, or removed it (over): what
+     * was kept for its sake can go, and the end can be told; or one with an error of a row that is open.
+     * NULL: nobody waits. */
+    void (*noted)(void *ctx, const char *id, bool over);
     void (*tell)(void *ctx, bool bad, const char *what); /* for the operator's log; NULL: nobody listens */
     void *ctx;
 };
@@ -147,7 +152,7 @@ void journal_intent(struct journal *j, struct journal_write *w, const struct jou
 /* NULL: no change. */
 void journal_note_run(struct journal *j, const char *id, const char *prediction, const char *input_url);
 /* cost_nano < 0, NULL result and error: no change of them. RUNNING sets started_ms once, what is over gets
- * its ended_ms. */
+ * its ended_ms, and noted() is told when it is written. */
 void journal_note_state(struct journal *j, const char *id, enum journal_state state, int64_t cost_nano,
                         const char *result, const char *error);
 void journal_note_callback(struct journal *j, const char *id, int64_t due_ms, const char *log);

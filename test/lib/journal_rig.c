@@ -20,6 +20,17 @@ static void started(void *ctx)
     rig->started++;
 }
 
+static void noted(void *ctx, const char *id, bool over)
+{
+    struct journal_rig *rig = ctx;
+    if (!over) {
+        rig->noted++;
+        return;
+    }
+    snprintf(rig->ended_id, sizeof(rig->ended_id), "%s", id);
+    rig->ended++;
+}
+
 static void tell(void *ctx, bool bad, const char *what)
 {
     struct journal_rig *rig = ctx;
@@ -47,6 +58,7 @@ struct journal_rig *journal_rig_new(char *url, char *folder)
                                           .owner_s = 30,
                                           .found = found,
                                           .started = started,
+                                          .noted = noted,
                                           .tell = tell,
                                           .ctx = rig};
     return rig;
@@ -54,7 +66,7 @@ struct journal_rig *journal_rig_new(char *url, char *folder)
 
 int journal_rig_open(struct journal_rig *rig)
 {
-    rig->found_count = rig->started = rig->bad = rig->good = 0;
+    rig->found_count = rig->started = rig->ended = rig->noted = rig->bad = rig->good = 0;
     return journal_new(&rig->config, &rig->j, &rig->e);
 }
 

@@ -196,9 +196,15 @@ static void test_states(void **state)
     assert_int_equal(got.row.state, JOURNAL_RUNNING);
     assert_true(began >= before);
     assert_int_equal(got.row.ended_ms, 0);
+    assert_int_equal(rig->ended, 0);
     while ((int64_t)clock_wall_ms() == began)
         ;
     journal_note_state(rig->j, "a", JOURNAL_RUNNING, 5, NULL, NULL); /* it began once */
+    journal_note_state(rig->j, "a", JOURNAL_RUNNING, -1, NULL, "{\"code\":\"CANCELED\"}");
+    assert_int_equal(journal_rig_find(rig, "a", &got), 0);
+    assert_int_equal(rig->noted, 1);
+    assert_int_equal(rig->ended, 0);
+    assert_string_equal(got.row.error, "{\"code\":\"CANCELED\"}");
     journal_note_state(rig->j, "a", JOURNAL_FAILED, -1, NULL, "{\"code\":\"X\"}");
     assert_int_equal(journal_rig_find(rig, "a", &got), 0);
     assert_int_equal(got.row.state, JOURNAL_FAILED);
@@ -207,9 +213,12 @@ static void test_states(void **state)
     assert_int_equal(got.row.cost_nano, 5);
     assert_string_equal(got.row.error, "{\"code\":\"X\"}");
     assert_null(got.row.result);
+    assert_int_equal(rig->ended, 1);
+    assert_string_equal(rig->ended_id, "a");
     journal_note_state(rig->j, "nobody", JOURNAL_FAILED, -1, NULL, NULL); /* has no effect */
     journal_remove(rig->j, "a");
     assert_int_equal(journal_rig_find(rig, "a", &got), -ERR_NOT_FOUND);
+    assert_int_equal(rig->ended, 3);
     assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job"), 0);
 }
 
@@ -412,8 +421,11 @@ static void test_away_and_back(void **state)
     journal_note_run(rig->j, "a", "p1", NULL);
     journal_note_state(rig->j, "a", JOURNAL_COMPLETED, 9, "{\"r\":1}", NULL);
     assert_true(journal_waits(rig->j));
+    assert_int_equal(journal_rig_insert(rig, &b), -ERR_DATABASE);
+    assert_int_equal(rig->ended, 0); /* as long as it is not written */
     give_back(other);
     journal_rig_turn_until(rig, &rig->good, 1);
+    journal_rig_turn_until(rig, &rig->ended, 1);
     assert_true(journal_is_up(rig->j));
     assert_false(journal_waits(rig->j));
     assert_int_equal(rig->bad, 1);
