@@ -249,6 +249,7 @@ void create_done(struct replicate_run *run)
         refused(run, &problem);
         return;
     }
+    run->made = false;
     run->settled = true; /* if it was made at all, the list shows it before the last look */
     run_look_up(run);
 }
@@ -279,6 +280,7 @@ void run_look_up(struct replicate_run *run)
 {
     metrics_count(run->self->metrics, run->prediction->feature, PROVIDER_LOOK_UPS, 1);
     run->looks = run->bad_looks = 0;
+    run->vain[0] = '\0';
     look_later(run);
 }
 
@@ -295,6 +297,7 @@ void run_look_up_earlier(struct replicate_run *run, int64_t intent_s)
         return;
     }
     run->resuming = true;
+    run->made = false;
     run->settled = true; /* it was sent a while ago, or never */
     run->sent_s = intent_s;
     run_look_up(run);
@@ -308,12 +311,22 @@ void look_up_enter(struct replicate_run *run)
     run_call_start(run);
 }
 
+static void follow(struct replicate_run *run, const char *id)
+{
+    run_know(run, id);
+    run->get_url[0] = run->cancel_url[0] = '\0';
+    run->heard_ns = now_of(run);
+    run_go(run, RUN_POLL);
+}
+
 /* The whole list has been read, and it is not there. */
 static void not_there(struct replicate_run *run)
 {
     struct error e;
     if (run->looks < LOOKS) {
         look_later(run);
+    } else if (run->made && run->vain[0]) { /* that is what became of it */
+        follow(run, run->vain);
     } else if (!run->settled) {
         unknown(run);
     } else if (run->resuming) {
@@ -369,11 +382,10 @@ void look_up_done(struct replicate_run *run)
     }
     if (found.doubtful)
         run->settled = false; /* it may be there after all: then it is not made again */
+    if (found.vain[0])
+        memcpy(run->vain, found.vain, sizeof(run->vain));
     if (found.id[0]) {
-        run_know(run, found.id);
-        run->get_url[0] = run->cancel_url[0] = '\0';
-        run->heard_ns = now_of(run);
-        run_go(run, RUN_POLL);
+        follow(run, found.id);
     } else if (found.next[0] && ++run->pages < pages) {
         memcpy(run->next_page, found.next, sizeof(run->next_page));
         run_go(run, RUN_LOOK_UP);

@@ -18,7 +18,7 @@ void replicate_lookup_path(int64_t since_s, char *ret, size_t size)
     CHECK(strftime(ret, size, "/predictions?created_after=%Y-%m-%dT%H:%M:%SZ", &tm) > 0);
 }
 
-enum likeness { OTHER, DOUBTFUL, OURS };
+enum likeness { OTHER, DOUBTFUL, OURS, MARKED };
 
 /* An inline picture may come back as the address of what became of it. */
 static bool told_otherwise(const json_t *ours, const json_t *theirs)
@@ -66,6 +66,18 @@ static const char *version_of(const json_t *sent, const struct replicate_wanted 
     return wanted->version ? wanted->version : replicate_json_text(sent, "version");
 }
 
+/* Another run's, of an earlier process perhaps, looks the same; and if it is ours there is nothing to be had
+ * from it. */
+static bool came_to_nothing(const json_t *entry)
+{
+    static const char *const ends[] = {"failed", "canceled", "aborted"};
+    const char *status = replicate_json_text(entry, "status");
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (strcmp(status, ends[i]) == 0)
+            return true;
+    return false;
+}
+
 static enum likeness by_content(const json_t *entry, const json_t *sent,
                                 const struct replicate_wanted *wanted)
 {
@@ -86,8 +98,8 @@ static enum likeness compare(const json_t *entry, const json_t *sent, const stru
         return OTHER;
     if (*wanted->deployment && strcmp(replicate_json_text(entry, "deployment"), wanted->deployment) != 0)
         return OTHER;
-    enum likeness like =
-        mark && their_mark ? (strcmp(mark, their_mark) == 0 ? OURS : OTHER) : by_content(entry, sent, wanted);
+    enum likeness like = mark && their_mark ? (strcmp(mark, their_mark) == 0 ? MARKED : OTHER)
+                                            : by_content(entry, sent, wanted);
     /* Last, as it may take a while. */
     return like == OTHER || !replicate_id_ok(id) || wanted->taken(wanted->ctx, id) ? OTHER : like;
 }
@@ -113,9 +125,11 @@ int replicate_lookup_read(const struct replicate_reply *reply, const char *base_
     for (size_t i = 0; i < json_array_size(results) && !found.id[0]; i++) {
         const json_t *entry = json_array_get(results, i);
         enum likeness like = compare(entry, sent, wanted);
-        found.doubtful |= like == DOUBTFUL;
-        if (like == OURS)
-            snprintf(found.id, sizeof(found.id), "%s", replicate_json_text(entry, "id"));
+        bool vain = like != MARKED && came_to_nothing(entry);
+        char *id = like >= OURS ? (vain ? found.vain : found.id) : NULL;
+        found.doubtful |= like == DOUBTFUL && !vain;
+        if (id && !*id)
+            snprintf(id, sizeof(found.id), "%s", replicate_json_text(entry, "id"));
     }
     const char *next = replicate_json_text(page, "next");
     if (!found.id[0] && strlen(next) < sizeof(found.next) && below(next, base_url))

@@ -2,7 +2,8 @@
  *
  * Order: GET replicate_lookup_path; replicate_lookup_read on each 2xx answer, following `next` at most
  * REPLICATE_PAGES_MAX times. A prediction is ours if its model (or version) and every key of the input are
- * what we sent, and no other run has it. Where both the create and the prediction have a marked webhook (a
+ * what we sent, no other run has it, and it has not come to nothing: such a one is not worth another's fate,
+ * and may be made again. Where both the create and the prediction have a marked webhook (a
  * query that begins with REPLICATE_MARK), the mark alone decides. The newest comes first. No I/O; any thread.
  */
 #pragma once
@@ -36,8 +37,9 @@ struct replicate_wanted {
 };
 
 struct replicate_found {
-    char id[REPLICATE_ID_MAX + 1]; /* "": not on this page */
-    char next[512];                /* whole URL of the next page below base_url; "": none */
+    char id[REPLICATE_ID_MAX + 1];   /* "": not on this page */
+    char vain[REPLICATE_ID_MAX + 1]; /* one that may be ours and has come to nothing; "": none */
+    char next[512];                  /* whole URL of the next page below base_url; "": none */
     bool doubtful; /* one may be ours: all is the same, but its picture is told in another form */
     bool cut;      /* there is a next page, but not one that the token may be sent to */
 };

@@ -115,7 +115,9 @@ struct replicate_run {
     bool resuming;     /* it was sent by an earlier process, if at all */
     bool known_before; /* an earlier process knew it, and may have made the next one already */
     bool settled;      /* what came of it is in the list before the last look, or nothing came of it */
+    bool made;         /* an answer said that there is one */
     unsigned looks, bad_looks, pages;
+    char vain[REPLICATE_ID_MAX + 1]; /* what was seen meanwhile, as in replicate_found */
     char next_page[512];
 
     char id[REPLICATE_ID_MAX + 1], get_url[512], cancel_url[512];

@@ -236,6 +236,7 @@ void run_judge(struct replicate_run *run, const struct replicate_reply *reply)
     if (replicate_answer_read(reply, run->self->base_url, &a, &e) < 0) {
         if (create) {
             run->settled = false;
+            run->made = true;
             run_look_up(run);
         } else {
             poll_failed(run);

@@ -223,6 +223,16 @@ static void test_unreadable(void **state) /* accepted, but with an answer cut sh
     rig_close(&g);
 }
 
+static void test_unreadable_and_failed(void **state) /* what became of it is told, not made again */
+{
+    const struct api_step listed = A(200, LISTED("\"status\":\"failed\"", INPUT));
+    OPEN(g, A(201, "{\"id\":\"p1\",\"sta"), listed, listed, listed, listed,
+         A(200, PREDICTION("\"status\":\"failed\",\"error\":\"NSFW content detected.\"")));
+    assert_int_equal(provider_rig_run(&g.r), -ERR_CONTENT_FILTERED);
+    check_log(&g, CREATE LIST LIST LIST LIST GET);
+    rig_close(&g);
+}
+
 static void test_unsent(void **state)
 {
     OPEN(g, A(201, SUCCEEDED));
@@ -436,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_doubtful),
         cmocka_unit_test(test_settled),
         cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_unreadable_and_failed),
         cmocka_unit_test(test_unsent),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_pinned_version_gone),

@@ -190,6 +190,21 @@ static void test_not_made(void **state)
     rig_close(&g);
 }
 
+static void
+test_what_came_to_nothing_is_not_taken(void **state) /* it may be a twin's, whose end is not ours */
+{
+    OPEN(g, NONE, NONE, NONE, A(200, LISTED("\"status\":\"canceled\"", INPUT)), A(201, SUCCEEDED),
+         A(200, LISTED("\"status\":\"failed\"", INPUT)), NONE, NONE,
+         A(200, LISTED("\"status\":\"aborted\"", INPUT)), A(201, SUCCEEDED));
+    g.r.p.resume_intent_s = INTENT;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(provider_rig_run(&g.r), 0);
+        check_output(&g);
+    }
+    check_log(&g, LIST LIST LIST LIST CREATE LIST LIST LIST LIST CREATE);
+    rig_close(&g);
+}
+
 static void test_cannot_be_known(void **state)
 {
 #define DOUBTFUL "{\"image\":\"https://a/b.png\",\"scale\":2,\"face_enhance\":false}"
@@ -395,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_id),
         cmocka_unit_test(test_made),
         cmocka_unit_test(test_not_made),
+        cmocka_unit_test(test_what_came_to_nothing_is_not_taken),
         cmocka_unit_test(test_cannot_be_known),
         cmocka_unit_test(test_the_last_look_is_a_good_one),
         cmocka_unit_test(test_a_picture_at_its_address),
