@@ -49,9 +49,10 @@ async def webhook(request):
 async def picture(request):
     """A file for the delivery host: the body as it is; answers with its address."""
     sim = request.app[SIM]
+    data = await request.read()  # first: others may come meanwhile
     path = f"/xezq/by-hand-{len(sim.outputs)}/{request.query.get('name', 'out.png')}"
     kind = request.headers.get("Content-Type", pictures.TYPES["png"])
-    sim.outputs[path] = await request.read(), kind
+    sim.outputs[path] = data, kind
     return web.json_response({"url": sim.bases["delivery"] + path})
 
 

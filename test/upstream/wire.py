@@ -50,6 +50,8 @@ async def _abort(request, status=0):
     transport = request.transport
     if transport is not None:
         await asyncio.sleep(0.02)  # what was written before leaves first
+        if transport.is_closing():  # the peer was quicker
+            return Sent(status)
         peer = transport.get_extra_info("socket")
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
@@ -79,7 +81,7 @@ async def close(request, response, args):
 
 async def _cut(request, response, args, end):
     when = args.get("when", "request")
-    if when in ("head", "half"):
+    if when in ("head", "half") and request.transport is not None:
         head, body = _parts(response, len(response.body or b""))
         request.transport.write(head + (body[:len(body) // 2] if when == "half" else b""))
     return await end(request)
