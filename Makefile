@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 BUILD ?= build
 PORT ?= 3000
+ROUNDS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run build deps models test test-sanitize bench check fuzz format generate clean
+.PHONY: help run build deps models test test-sanitize crash bench check fuzz format generate clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +28,10 @@ test: ## Everything CI runs: checks, unit, simulator, end to end, sanitizers
 
 test-sanitize: ## The sanitizer builds alone
 	@tools/test sanitize
+
+crash: build ## Kill it ROUNDS times at moments that SEED chooses; jobs and money are counted (test/crash)
+	@tools/deps --dev
+	@LIMNER_BIN=$(CURDIR)/$(BUILD)/limner deps/venv/bin/python test/crash/rounds.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database)
 
 bench: models ## Measure, beside the bare bounds; prints a table and writes bench.json
 	@tools/bench
