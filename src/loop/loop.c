@@ -30,12 +30,13 @@ void loop_release(struct loop *loop)
 
 void loop_own(struct loop *loop)
 {
-    loop->thread = (uint64_t)pthread_self();
+    atomic_store_explicit(&loop->thread, (uint64_t)pthread_self(), memory_order_relaxed);
 }
 
 bool loop_is_mine(const struct loop *loop)
 {
-    return loop->thread == 0 || loop->thread == (uint64_t)pthread_self();
+    uint64_t thread = atomic_load_explicit(&loop->thread, memory_order_relaxed);
+    return thread == 0 || thread == (uint64_t)pthread_self();
 }
 
 uint64_t loop_now_ns(struct loop *loop)

@@ -42,7 +42,7 @@ struct loop {
     struct list ready;              /* of struct op */
     struct timer **heap;            /* heap[1…count], earliest first */
     size_t heap_count, heap_room;
-    uint64_t thread; /* of the core, once known; 0 before */
+    _Atomic uint64_t thread; /* of the core, once known; 0 before: lanes may post already */
 };
 
 void loop_init(struct loop *loop, const struct loop_driver *driver, void *driver_state);

@@ -54,7 +54,8 @@ static uint64_t now_ns(struct loop *loop)
 static void wake(struct loop *loop)
 {
     struct loop_uv *u = loop->driver_state;
-    if (loop->thread == 0 || !loop_is_mine(loop))
+    bool known = atomic_load_explicit(&loop->thread, memory_order_relaxed) != 0;
+    if (!known || !loop_is_mine(loop))
         uv_async_send(&u->wake);
     else if (!u->turning)
         u->due = true;
