@@ -18,7 +18,9 @@ enum {
     WAIT_MARGIN_S = 5, /* the call's limit beyond Prefer: wait */
     LOOKS = 4,         /* at the whole list, until what is not there was not made */
     BAD_LOOKS = 6,     /* that may fail besides */
-    MAY_PAY_PAUSE_MS = 1000
+    MAY_PAY_PAUSE_MS = 1000,
+    CLOCKS_DIFFER_S = 30, /* that is nothing */
+    DAY_S = 86400
 };
 
 static uint64_t now_of(const struct replicate_run *run)
@@ -280,6 +282,7 @@ void run_look_up(struct replicate_run *run)
 {
     metrics_count(run->self->metrics, run->prediction->feature, PROVIDER_LOOK_UPS, 1);
     run->looks = run->bad_looks = 0;
+    run->dated = false;
     run->vain[0] = '\0';
     look_later(run);
 }
@@ -365,6 +368,24 @@ static void look_failed(struct replicate_run *run, bool passing)
     look_later(run);
 }
 
+/* Our clock may be ahead of the server's, or may have been so when it was sent: then the list began too late.
+ * true: it is asked again, by the server's clock. */
+static bool was_dated_wrong(struct replicate_run *run)
+{
+    int64_t there_s = http_date_s(run->call.date), since_s = run->sent_s + there_s - clock_wall_s();
+    if (run->dated || there_s < 0)
+        return false;
+    run->dated = true;
+    if (since_s > there_s + CLOCKS_DIFFER_S) /* the clock was set since: when that was nobody knows */
+        since_s = there_s - DAY_S;
+    if (since_s + CLOCKS_DIFFER_S >= run->sent_s)
+        return false;
+    run->sent_s = since_s;
+    run->pages = 0;
+    run->next_page[0] = '\0';
+    return true;
+}
+
 void look_up_done(struct replicate_run *run)
 {
     struct replicate *self = run->self;
@@ -386,6 +407,8 @@ void look_up_done(struct replicate_run *run)
         memcpy(run->vain, found.vain, sizeof(run->vain));
     if (found.id[0]) {
         follow(run, found.id);
+    } else if (was_dated_wrong(run)) {
+        run_go(run, RUN_LOOK_UP);
     } else if (found.next[0] && ++run->pages < pages) {
         memcpy(run->next_page, found.next, sizeof(run->next_page));
         run_go(run, RUN_LOOK_UP);

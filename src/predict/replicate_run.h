@@ -111,7 +111,8 @@ struct replicate_run {
     bool processing;                  /* the model has begun */
 
     struct blob *body; /* of the create */
-    int64_t sent_s;    /* when it was first sent; since 1970 */
+    int64_t sent_s;    /* when it was first sent; since 1970, */
+    bool dated;        /* by the server's clock */
     bool resuming;     /* it was sent by an earlier process, if at all */
     bool known_before; /* an earlier process knew it, and may have made the next one already */
     bool settled;      /* what came of it is in the list before the last look, or nothing came of it */

@@ -287,6 +287,7 @@ void http_call_start(struct http_client_pool *p, struct http_call *call, op_done
 {
     call->status = 0;
     call->content_type[0] = call->location[0] = call->retry_after[0] = call->etag[0] = '\0';
+    call->date[0] = '\0';
     call->err = (struct error){0};
     call->sent = SENT_NOTHING;
     call->duration_ns = 0;

@@ -93,6 +93,7 @@ struct http_call {
     char retry_after[64];
     char etag[128];
     char last_modified[64];
+    char date[64];           /* the server's clock */
     char content_length[24]; /* as announced; of a HEAD too */
     char cache_status[256];
     char idempotent_replayed[8]; /* "true": what an earlier request with the same Idempotency-Key began */
@@ -112,3 +113,4 @@ void http_call_release(
 
 /* Seconds a Retry-After value asks for: digits or an HTTP date; -1: neither. */
 int64_t http_retry_after_s(const char *value, int64_t now_s);
+int64_t http_date_s(const char *value); /* since 1970; -1: it is no HTTP date */

@@ -26,7 +26,7 @@ static int64_t seconds(const char *s)
     return only_blanks(s) ? n : -1;
 }
 
-static int64_t date(const char *s, int64_t now_s)
+int64_t http_date_s(const char *s)
 {
     static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
                                         "%a %b %d %H:%M:%S %Y"};
@@ -35,10 +35,15 @@ static int64_t date(const char *s, int64_t now_s)
         const char *end = strptime(s, forms[i], &tm);
         if (!end || !only_blanks(end))
             continue;
-        int64_t wait = (int64_t)timegm(&tm) - now_s;
-        return MIN(MAX(wait, 0), FAR_FUTURE_S);
+        return MAX((int64_t)timegm(&tm), 0);
     }
     return -1;
+}
+
+static int64_t until_date(const char *s, int64_t now_s)
+{
+    int64_t at_s = http_date_s(s);
+    return at_s < 0 ? -1 : MIN(MAX(at_s - now_s, 0), FAR_FUTURE_S);
 }
 
 int64_t http_retry_after_s(const char *value, int64_t now_s)
@@ -46,5 +51,5 @@ int64_t http_retry_after_s(const char *value, int64_t now_s)
     if (!value)
         return -1;
     value += strspn(value, " \t");
-    return isdigit((unsigned char)*value) ? seconds(value) : date(value, now_s);
+    return isdigit((unsigned char)*value) ? seconds(value) : until_date(value, now_s);
 }

@@ -134,7 +134,7 @@ static void forget_answer(struct http_call *call)
 {
     call->status = 0;
     call->content_type[0] = call->location[0] = call->retry_after[0] = call->etag[0] = '\0';
-    call->last_modified[0] = call->content_length[0] = call->cache_status[0] = '\0';
+    call->date[0] = call->last_modified[0] = call->content_length[0] = call->cache_status[0] = '\0';
     call->idempotent_replayed[0] = '\0';
     http_call_release(call);
 }
@@ -156,6 +156,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
     keep(line, len, "Location", call->location, sizeof(call->location));
     keep(line, len, "Retry-After", call->retry_after, sizeof(call->retry_after));
     keep(line, len, "ETag", call->etag, sizeof(call->etag));
+    keep(line, len, "Date", call->date, sizeof(call->date));
     keep(line, len, "Last-Modified", call->last_modified, sizeof(call->last_modified));
     keep(line, len, "Content-Length", call->content_length, sizeof(call->content_length));
     keep(line, len, "Cache-Status", call->cache_status, sizeof(call->cache_status));

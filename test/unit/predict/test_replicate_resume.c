@@ -177,6 +177,23 @@ static void test_made(void **state)
     rig_close(&g);
 }
 
+/* Ours is months ahead of the server's, or was set back meanwhile. */
+static void test_a_wrong_clock(void **state)
+{
+    static const char then[] = "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n";
+    const struct api_step found = A(200, LISTED("\"status\":\"processing\"", INPUT));
+    const struct api_step nothing = {.status = 200, .body = NOTHING_LISTED, .headers = then};
+    OPEN(g, nothing, found, A(200, SUCCEEDED), nothing, NONE, NONE, NONE, NONE, A(201, SUCCEEDED));
+    g.r.p.resume_intent_s = clock_wall_s();
+    assert_int_equal(provider_rig_run(&g.r), 0);
+    assert_non_null(strstr(g.api.log, "created_after=2025-12-31T23:5"));
+    g.r.p.resume_intent_s = clock_wall_s() + 3600;
+    assert_int_equal(provider_rig_run(&g.r), 0);
+    assert_non_null(strstr(g.api.log, "created_after=2025-12-30T23:59:00Z"));
+    check_log(&g, LIST LIST GET LIST LIST LIST LIST LIST CREATE);
+    rig_close(&g);
+}
+
 static void test_not_made(void **state)
 {
     OPEN(g, NONE, NONE, NONE, NONE, A(201, SUCCEEDED));
@@ -409,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_lost_and_perhaps_made_again),
         cmocka_unit_test(test_a_wrong_id),
         cmocka_unit_test(test_made),
+        cmocka_unit_test(test_a_wrong_clock),
         cmocka_unit_test(test_not_made),
         cmocka_unit_test(test_what_came_to_nothing_is_not_taken),
         cmocka_unit_test(test_cannot_be_known),
