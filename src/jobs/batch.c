@@ -202,6 +202,19 @@ static void add_fields(struct request *req, const json_t *fields, const json_t *
 }
 
 /* picture: out of the archive, and taken over; NULL: the item says where it is. */
+/* Pictures that were named and are kept need not be remembered elsewhere. */
+static void open_kept(const struct job *job, struct request *req)
+{
+    for (unsigned i = 0; i < IMAGES_MAX; i++) {
+        const uint8_t *digest = req->receive.digest[i];
+        struct error ignored;
+        if (!digest || req->receive.body[i] || !batch_pictures_has(&job->pictures, digest))
+            continue;
+        if (inputs_open(job->jobs->inputs, digest, &req->receive.body[i], &ignored) == 0)
+            req->receive.digest[i] = NULL;
+    }
+}
+
 static void submit(struct batch *b, unsigned i, struct body *picture)
 {
     const struct job *job = b->job;
@@ -223,6 +236,8 @@ static void submit(struct batch *b, unsigned i, struct body *picture)
     int r = req->err.code == ERR_NONE ? take_digests(req) : 0;
     if (r == 0 && req->err.code == ERR_NONE)
         r = take_addresses(req);
+    if (r == 0)
+        open_kept(job, req);
     (void)r; /* 010 fails with what err says */
     req->receive.complete = true;
     request_start(req); /* may be over already when this returns */
@@ -388,6 +403,15 @@ void job_batch_cancel(struct job *job)
                 job_cancel(child);
         }
     check_over(b);
+}
+
+void job_batch_adopt(struct job *job)
+{
+    json_t *doc = json_loads(job->request, 0, NULL);
+    batch_pictures_find(&job->pictures, job->feature, json_object_get(doc, "items"),
+                        json_object_get(doc, "fields"));
+    batch_pictures_adopt(&job->pictures, job->jobs->inputs);
+    json_decref(doc);
 }
 
 void job_batch_slim(struct job *job)

@@ -30,6 +30,7 @@ const char *job_batch_name(const struct json_t *entries, int64_t index); /* NULL
 /* For a job of the kind JOURNAL_BATCH: */
 void job_batch_begin(struct job *job); /* submits what is not there yet */
 void job_batch_cancel(struct job *job);
+void job_batch_adopt(struct job *job); /* of an earlier process: the pictures that it names */
 void job_batch_slim(
     struct job *job); /* it is over: what it asked for goes, but for names that are still told */
 void job_batch_free(struct job *job);                     /* accepts one without */

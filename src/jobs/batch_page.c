@@ -129,8 +129,10 @@ static void answer(struct batch_call *c, struct reply *r)
     buf_release(&c->text);
     if (c->kept)
         inputs_drop(c->jobs->inputs, c->job->picture[0]);
-    if (c->job)
+    if (c->job) {
+        batch_pictures_drop(&c->job->pictures);
         job_free(c->job);
+    }
     json_decref(c->doc);
     free(c->who);
     body_unref(c->archive);
@@ -211,6 +213,15 @@ static bool no_room(struct batch_call *c)
     return true;
 }
 
+static void pictures_kept(struct op *op)
+{
+    struct batch_call *c = op->owner;
+    if (op->result == 0)
+        write_row(c);
+    else
+        refuse_with(c, &c->job->pictures.err);
+}
+
 static void on_core(struct message *m)
 {
     struct batch_call *c = CONTAINER_OF(m, struct batch_call, mail);
@@ -220,7 +231,14 @@ static void on_core(struct message *m)
     }
     if (no_room(c))
         return;
-    write_row(c);
+    const struct services *svc = c->jobs->svc;
+    struct batch_pictures *p = &c->job->pictures;
+    json_t *doc = json_loads(c->job->request, 0, NULL);
+    batch_pictures_find(p, c->job->feature, json_object_get(doc, "items"), json_object_get(doc, "fields"));
+    json_decref(doc);
+    p->op.owner = c;
+    batch_pictures_keep(p, c->jobs->inputs, svc->uploads, svc->opt->cache_shared ? NULL : c->job->tenant,
+                        svc->loop, pictures_kept);
 }
 
 /* ---- an archive ---- */

@@ -188,6 +188,16 @@ void inputs_adopt(struct inputs *in, const uint8_t digest[static DIGEST_BYTES])
     i->refs++;
 }
 
+bool inputs_adopt_known(struct inputs *in, const uint8_t digest[static DIGEST_BYTES])
+{
+    FREE_ON_EXIT char *path = path_of(in, digest);
+    take_from_others(in, digest);
+    if (access(path, F_OK) < 0)
+        return false;
+    inputs_adopt(in, digest);
+    return true;
+}
+
 int inputs_open(struct inputs *in, const uint8_t digest[static DIGEST_BYTES], struct body **ret,
                 struct error *e)
 {

@@ -41,6 +41,8 @@ void inputs_keep(struct inputs *in, struct input_keep *k, struct body *body, op_
 void inputs_drop(struct inputs *in, const uint8_t digest[static DIGEST_BYTES]);
 /* Looks in the folders of the others, too: what is found there is ours as well from then on. */
 void inputs_adopt(struct inputs *in, const uint8_t digest[static DIGEST_BYTES]);
+/* The same if its file is there; false: it is not, and nothing is counted. */
+bool inputs_adopt_known(struct inputs *in, const uint8_t digest[static DIGEST_BYTES]) MUST_CHECK;
 /* A new reference; NOT_FOUND: somebody has removed it. */
 int inputs_open(struct inputs *in, const uint8_t digest[static DIGEST_BYTES], struct body **ret,
                 struct error *e) MUST_CHECK;

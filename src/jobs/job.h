@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "base/rng.h"
+#include "jobs/batch_pictures.h"
 #include "jobs/events.h"
 #include "jobs/inputs.h"
 #include "jobs/jobs.h"
@@ -78,11 +79,12 @@ struct job {
 
     struct job_outcome outcome; /* once it is over */
     struct job_events events;
-    struct batch *batch;      /* of one of the kind JOURNAL_BATCH, once it has begun */
-    struct callback *telling; /* under way; NULL: it is not */
-    char *told_log;           /* of its tries, as JSON; NULL: none yet */
-    int64_t told_next_ms;     /* when it is tried next; 0: not */
-    struct list waiters;      /* of struct job_waiter */
+    struct batch_pictures pictures; /* of a batch: those that it names */
+    struct batch *batch;            /* of one of the kind JOURNAL_BATCH, once it has begun */
+    struct callback *telling;       /* under way; NULL: it is not */
+    char *told_log;                 /* of its tries, as JSON; NULL: none yet */
+    int64_t told_next_ms;           /* when it is tried next; 0: not */
+    struct list waiters;            /* of struct job_waiter */
 };
 
 /* Somebody wants to know when it is over. */

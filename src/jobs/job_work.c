@@ -78,6 +78,7 @@ static void drop_pictures(struct job *job)
         if (job_keeps(job, i))
             inputs_drop(j->inputs, job->picture[i]);
     memset(job->has_picture, 0, sizeof(job->has_picture));
+    batch_pictures_drop(&job->pictures);
     if (job->batch)
         job_batch_slim(job);
     else

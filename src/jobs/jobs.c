@@ -68,6 +68,7 @@ void job_free(struct job *job)
     list_remove(&job->in_bucket);
     list_remove(&job->in_over);
     job_batch_free(job);
+    batch_pictures_forget(&job->pictures);
     job_events_release(&job->events);
     result_unref(job->outcome.result);
     free(job->outcome.meta);
@@ -246,6 +247,8 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
     for (unsigned i = 0; i < IMAGES_MAX; i++)
         if (job_keeps(job, i))
             inputs_adopt(j->inputs, job->picture[i]);
+    if (job->kind == JOURNAL_BATCH)
+        job_batch_adopt(job);
     job->state = JOURNAL_QUEUED;
     job_enter(job);
     if (job->kind != JOURNAL_BATCH && *job->feature->route)

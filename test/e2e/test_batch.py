@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from gateway import ONE_SLOW_RUN, SLOW, assert_error, assert_success, until
-from jobs import cancel, ended, events, job
+from jobs import cancel, ended, events, job, pictures
 from pictures import fresh
 
 pytestmark = [pytest.mark.short, pytest.mark.threads]
@@ -106,6 +106,20 @@ def test_another_process_goes_on(start, how):
     gateway.stop()
     gateway.start()
     assert job(gateway, batch["job_id"])["batch"]["completed"] == 12
+
+
+def test_what_was_named_is_kept_until_its_turn(start):
+    """Uploads are remembered in memory for a while; what a batch names lies on the disk before it is accepted."""
+    gateway = start(UPLOADS_KEEP_MB=32, JOBS_MAX=3, **ONE_SLOW_RUN)
+    items = [{**item, "scale": 4} for item in upload(gateway, 1) + upload(gateway, 1) + upload(gateway, 1)]
+    batch = begin(gateway, {"feature": "clarity", "items": items + items})
+    assert len(pictures(gateway)) == 3
+    gateway.process.kill()
+    gateway.process.wait()
+    gateway.options["INSTANT_MS"] = 10
+    gateway.start()
+    assert ended(gateway, batch["job_id"], 60)["batch"]["completed"] == 6
+    until(lambda: not pictures(gateway))
 
 
 def test_a_key_makes_it_one(keeps):
