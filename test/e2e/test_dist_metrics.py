@@ -18,7 +18,7 @@ needs_promtool = pytest.mark.skipif(not promtool(), reason="there is no promtool
 
 def names_in(text):
     """Of metrics, without what histograms append."""
-    found = re.findall(r"\b(?:limner|process)_[a-z_]+", text)
+    found = re.findall(r"\b(?:limner|process)_[a-z0-9_]+", text)
     return {re.sub(r"_(bucket|sum|count)$", "", name) for name in found}
 
 

@@ -146,7 +146,7 @@ def test_pages(instant, path):
 def test_readyz_says_what_is_checked(instant):
     body = instant.get("/readyz").json()
     assert body["status"] == "ready"
-    assert body["checks"] == {"draining": False, "store": "ok", "history": "ok", "provider.instant": "ok"}
+    assert body["checks"] == {"draining": False, "store": "ok", "journal": "ok", "history": "ok", "provider.instant": "ok"}
 
 
 # ---- ids, CORS, problem+json ----

@@ -17,7 +17,7 @@ static void names_follow_the_rules(void **state)
     for (unsigned i = 0; i < M_COUNT; i++) {
         const struct metric_row *row = &metric_rows[i];
         assert_true(strncmp(row->name, "limner_", 7) == 0 || strncmp(row->name, "process_", 8) == 0);
-        assert_int_equal(strspn(row->name, "abcdefghijklmnopqrstuvwxyz_"), strlen(row->name));
+        assert_int_equal(strspn(row->name, "abcdefghijklmnopqrstuvwxyz_0123456789"), strlen(row->name));
         assert_int_equal(row->kind == METRIC_COUNTER, ends_with(row->name, "_total"));
         assert_int_equal(row->kind == METRIC_INFO, ends_with(row->name, "_info"));
         assert_int_equal(row->kind == METRIC_HISTOGRAM, row->buckets != METRIC_BUCKETS_NONE);
