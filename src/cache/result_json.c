@@ -137,10 +137,9 @@ static bool take_all(const json_t *doc, struct result *r)
 /* One that is not known is none: a newer gateway may have it. */
 static void take_feature(const json_t *doc, struct result *r)
 {
-    const char *name = json_string_value(json_object_get(doc, "feature"));
-    for (unsigned i = 0; name && i < FEATURE_COUNT; i++)
-        if (strcmp(features[i].name, name) == 0)
-            r->feature = (uint8_t)(i + 1);
+    const struct feature *f = feature_by_name(json_string_value(json_object_get(doc, "feature")));
+    if (f)
+        r->feature = (uint8_t)(f->id + 1);
 }
 
 struct result *result_from_json(const char *text, size_t size)

@@ -103,13 +103,10 @@ static void read_failure(const char *text, struct error *e)
 {
     char code[64];
     int at = 0;
-    enum err found = ERR_UPSTREAM;
     if (sscanf(text, "%*u %63s %n", code, &at) != 1 || at == 0)
         return;
-    for (int i = 1; i < ERR_COUNT; i++)
-        if (strcmp(err_row((enum err)i)->code, code) == 0)
-            found = (enum err)i;
-    error_set(e, found, "%s", text + at);
+    enum err found = err_by_code(code);
+    error_set(e, found != ERR_NONE ? found : ERR_UPSTREAM, "%s", text + at);
 }
 
 /* {"hit", json, ttl} {"miss"} {"failed", text} {"held", "fence token", ttl} {"taken", fence} */

@@ -249,10 +249,8 @@ struct reading {
 
 static enum feature_id feature_named(const char *name)
 {
-    unsigned i = 0;
-    while (i < FEATURE_COUNT && strcmp(features[i].name, name) != 0)
-        i++;
-    return (enum feature_id)i;
+    const struct feature *f = feature_by_name(name);
+    return f ? f->id : FEATURE_NONE;
 }
 
 /* A feature that there is not any more counts for nothing. */

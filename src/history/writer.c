@@ -141,13 +141,12 @@ static void add_counts(struct history_totals *t, const char *feature, const char
                        uint64_t latency_us)
 {
     int outcome = outcome_of(word);
-    for (unsigned f = 0; f < FEATURE_COUNT && outcome >= 0; f++) {
-        if (strcmp(features[f].name, feature) != 0)
-            continue;
-        t->feature[f].requests[outcome] += requests;
-        if (outcome < HISTORY_REFUSED)
-            t->feature[f].latency_us += latency_us;
-    }
+    const struct feature *f = feature_by_name(feature);
+    if (!f || outcome < 0)
+        return;
+    t->feature[f->id].requests[outcome] += requests;
+    if (outcome < HISTORY_REFUSED)
+        t->feature[f->id].latency_us += latency_us;
 }
 
 /* It is in the database, now or since an earlier try. */

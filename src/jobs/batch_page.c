@@ -154,18 +154,7 @@ static void refuse(struct batch_call *c, enum err code, const char *why)
 
 static void accepted(struct batch_call *c, const struct job *job)
 {
-    BUF_ON_EXIT struct buf text;
-    buf_init(&text, ANSWER_MAX);
-    json_out_begin(&text, '{');
-    json_out_text(&text, "request_id", exchange_request_id(c->x));
-    json_out_text(&text, "status", job_state_name(job));
-    json_out_key(&text, "data");
-    job_put(&text, job, job->base_url);
-    json_out_end(&text, '}');
-    struct reply *r = reply_new(202);
-    BLOB_ON_EXIT struct blob *body = buf_take_blob(&text);
-    reply_body(r, body, "application/json; charset=utf-8");
-    reply_header(r, "Cache-Control", "no-store");
+    struct reply *r = job_reply(202, job, exchange_request_id(c->x), job_put, job->base_url);
     reply_header(r, "Location", "%s/api/jobs/%s", job->base_url, job->id);
     answer(c, r);
 }

@@ -50,11 +50,8 @@ static struct reply *answer(struct children_call *c, int result)
     }
     json_out_end(&c->text, ']');
     json_out_end(&c->text, '}');
-    struct reply *r = reply_new(200);
     BLOB_ON_EXIT struct blob *body = buf_take_blob(&c->text);
-    reply_body(r, body, "application/json; charset=utf-8");
-    reply_header(r, "Cache-Control", "no-store");
-    return r;
+    return reply_json(200, body);
 }
 
 static void read_over(struct op *op)

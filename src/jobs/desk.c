@@ -156,19 +156,6 @@ static void attach(struct ticket *t)
 
 /* ---- accepting ---- */
 
-/* It was named only, and neither it nor a result is remembered. */
-static bool lacks_picture(struct ticket *t)
-{
-    struct request *req = t->req;
-    struct result *known = request_shares(req) ? lookup_result(req, req->validate.key) : NULL;
-    result_unref(known);
-    if (known || join_need_pictures(req) != FAIL)
-        return false;
-    t->of->err = req->err;
-    req->err = (struct error){0};
-    return true;
-}
-
 static void written(struct op *op)
 {
     struct ticket *t = CONTAINER_OF(op, struct ticket, write.op);
@@ -184,7 +171,9 @@ static void written(struct op *op)
         finish(t, -ERR_DATABASE);
         return;
     }
-    if (!t->job->has_picture[0] && lacks_picture(t)) { /* there was no earlier answer after all */
+    if (!t->job->has_picture[0] && accept_lacks_picture(t->req)) { /* there was no earlier answer after all */
+        t->of->err = t->req->err;
+        t->req->err = (struct error){0};
         journal_remove(t->jobs->svc->journal, t->job->id);
         drop_own(t);
         finish(t, -(int)t->of->err.code);
@@ -289,26 +278,9 @@ static void release(struct job_desk *d, struct request *req)
 
 /* ---- the answer ---- */
 
-static struct reply *json_reply(int status, struct buf *text)
-{
-    BLOB_ON_EXIT struct blob *body = buf_take_blob(text);
-    struct reply *r = reply_new(status);
-    reply_body(r, body, "application/json; charset=utf-8");
-    reply_header(r, "Cache-Control", "no-store");
-    return r;
-}
-
 static struct reply *accepted(const struct request *req, const struct job *job, const char *base)
 {
-    BUF_ON_EXIT struct buf text;
-    buf_init(&text, 1 << 20);
-    json_out_begin(&text, '{');
-    json_out_text(&text, "request_id", req->id);
-    json_out_text(&text, "status", job_state_name(job));
-    json_out_key(&text, "data");
-    job_put(&text, job, base);
-    json_out_end(&text, '}');
-    struct reply *r = json_reply(202, &text);
+    struct reply *r = job_reply(202, job, req->id, job_put, base);
     reply_header(r, "Location", "%s/api/jobs/%s", base, job->id);
     if (req->ask.async)
         reply_header(r, "Preference-Applied", "respond-async");
@@ -330,7 +302,8 @@ static struct reply *done(const struct request *req, const struct job *job, cons
     json_out_key(&text, "meta");
     buf_puts(&text, o->meta ? o->meta : "{}");
     json_out_end(&text, '}');
-    struct reply *r = json_reply(200, &text);
+    BLOB_ON_EXIT struct blob *body = buf_take_blob(&text);
+    struct reply *r = reply_json(200, body);
     if (req->ask.wait_s >= 0)
         reply_header(r, "Preference-Applied", "wait=%lld", (long long)req->ask.wait_s);
     return r;

@@ -16,19 +16,17 @@
 #include "base/sse_out.h"
 #include "http/server/stream.h"
 #include "jobs/pages.h"
+#include "jobs/seek.h"
 
 enum { EVENT_SLACK = 64 << 10, PING_S = 15, STALL_MS = 30000, PIECE_MAX = 128 << 10 };
 
 struct reader {
     struct list node; /* among all */
-    struct jobs *jobs;
+    struct job_seek seek;
     struct exchange *x; /* until it is answered */
     struct job_path path;
-    char *who;
     uint64_t after;
     struct message mail;
-    struct journal_read read;
-    struct job *copy; /* of a row */
     struct stream *stream;
     struct job_listener listener;
     struct timer ping;
@@ -37,12 +35,10 @@ struct reader {
 
 static void reader_free(struct reader *r)
 {
-    r->jobs->reading -= list_linked(&r->node);
+    r->seek.jobs->reading -= list_linked(&r->node);
     list_remove(&r->node);
-    if (r->copy)
-        job_free(r->copy);
+    job_seek_release(&r->seek);
     stream_unref(r->stream);
-    free(r->who);
     free(r);
 }
 
@@ -54,7 +50,7 @@ static void end(struct reader *r, const char *last)
         return;
     r->ended = true;
     job_events_leave(&r->listener);
-    timer_disarm(r->jobs->svc->loop, &r->ping);
+    timer_disarm(r->seek.jobs->svc->loop, &r->ping);
     BLOB_ON_EXIT struct blob *piece = last ? blob_static(last, strlen(last)) : NULL;
     stream_end(r->stream, piece);
 }
@@ -71,7 +67,7 @@ static void send_piece(struct reader *r, struct blob *piece)
 static void ping(struct timer *t)
 {
     struct reader *r = CONTAINER_OF(t, struct reader, ping);
-    struct loop *loop = r->jobs->svc->loop;
+    struct loop *loop = r->seek.jobs->svc->loop;
     BLOB_ON_EXIT struct blob *piece = blob_static(": ping\n\n", 8);
     timer_arm(loop, t, loop_now_ns(loop) + PING_S * NS_PER_S, ping);
     send_piece(r, piece);
@@ -111,12 +107,12 @@ static void on_closed_core(struct message *m)
 static void on_closed(void *ctx)
 {
     struct reader *r = ctx;
-    loop_post(r->jobs->svc->loop, &r->mail, on_closed_core);
+    loop_post(r->seek.jobs->svc->loop, &r->mail, on_closed_core);
 }
 
 static void answer_stream(struct reader *r, const struct job *job)
 {
-    const struct options *opt = r->jobs->svc->opt;
+    const struct options *opt = r->seek.jobs->svc->opt;
     r->stream = stream_new(&(struct stream_config){
         .max_bytes = (size_t)opt->stream_queue_bytes + EVENT_SLACK + 2 * job_events_bytes(&job->events),
         .stall_ms = STALL_MS,
@@ -125,8 +121,8 @@ static void answer_stream(struct reader *r, const struct job *job)
     struct reply *reply = stream_reply(r->stream, "text/event-stream; charset=utf-8");
     reply_header(reply, "Cache-Control", "no-store");
     reply_header(reply, "X-Accel-Buffering", "no"); /* nginx would keep them */
-    list_push_back(&r->jobs->readers, &r->node);
-    r->jobs->reading++;
+    list_push_back(&r->seek.jobs->readers, &r->node);
+    r->seek.jobs->reading++;
     exchange_answer_suspended(TAKE(r->x), reply);
 }
 
@@ -140,10 +136,10 @@ static void refuse(struct reader *r, enum err code, const char *why)
 
 static void follow(struct reader *r, struct job *job)
 {
-    struct loop *loop = r->jobs->svc->loop;
+    struct loop *loop = r->seek.jobs->svc->loop;
     answer_stream(r, job); /* what is replayed has room */
     job_events_replay(&job->events, r->after, &r->listener);
-    if (job_is_over(job) || r->jobs->stopped)
+    if (job_is_over(job) || r->seek.jobs->stopped)
         end(r, NULL);
     if (r->ended)
         return;
@@ -151,42 +147,37 @@ static void follow(struct reader *r, struct job *job)
     timer_arm(loop, &r->ping, loop_now_ns(loop) + PING_S * NS_PER_S, ping);
 }
 
-static void take_row(struct journal_read *read, const struct journal_row *row)
+/* It cannot be shown: answers that. */
+static bool refused(struct reader *r, const struct job *job)
 {
-    struct reader *r = CONTAINER_OF(read, struct reader, read);
-    if (!r->copy)
-        r->copy = job_of_row(r->jobs, row);
+    const char *why;
+    enum err code = job_seek_refusal(&r->seek, job, &why);
+    if (code != ERR_NONE)
+        refuse(r, code, why);
+    return code != ERR_NONE;
 }
 
 /* What is over and out of memory has one event left: how it ended. */
 static void read_over(struct op *op)
 {
-    struct reader *r = CONTAINER_OF(op, struct reader, read.op);
-    if (op->result == -ERR_DATABASE) {
-        refuse(r, ERR_DATABASE, "Jobs that are not under way cannot be read now");
-    } else if (!r->copy || !job_is_for(r->copy, r->who)) {
-        refuse(r, ERR_NOT_FOUND, "There is no such job");
-    } else {
-        r->after = 0;
-        job_events_add(r->copy, job_is_over(r->copy) ? job_state_name(r->copy) : "progress");
-        follow(r, r->copy);
-        end(r, NULL); /* one that another gateway works on: its reader comes back */
-    }
+    struct reader *r = CONTAINER_OF(op, struct reader, seek.read.op);
+    struct job *copy = r->seek.copy;
+    if (refused(r, copy))
+        return;
+    r->after = 0;
+    job_events_add(copy, job_is_over(copy) ? job_state_name(copy) : "progress");
+    follow(r, copy);
+    end(r, NULL); /* one that another gateway works on: its reader comes back */
 }
 
 static void on_core(struct message *m)
 {
     struct reader *r = CONTAINER_OF(m, struct reader, mail);
-    struct job *job = job_find(r->jobs, r->path.id);
-    if (!job) {
-        memcpy(r->read.id, r->path.id, sizeof(r->path.id));
-        r->read.row = take_row;
-        journal_find(r->jobs->svc->journal, &r->read, read_over);
-    } else if (!job_is_for(job, r->who)) {
-        refuse(r, ERR_NOT_FOUND, "There is no such job");
-    } else {
+    struct job *job = job_find(r->seek.jobs, r->path.id);
+    if (!job)
+        job_seek_row(&r->seek, r->path.id, read_over);
+    else if (!refused(r, job))
         follow(r, job);
-    }
 }
 
 void job_events_page(struct jobs *j, struct exchange *x, const struct job_path *path, const char *who)
@@ -195,10 +186,10 @@ void job_events_page(struct jobs *j, struct exchange *x, const struct job_path *
     const char *after = exchange_header(x, "Last-Event-ID");
     if (!after)
         after = exchange_query(x, "last_event_id");
-    r->jobs = j;
+    r->seek.jobs = j;
     r->x = x;
     r->path = *path;
-    r->who = who ? mem_strdup(who) : NULL;
+    r->seek.who = who ? mem_strdup(who) : NULL;
     r->after = after ? strtoull(after, NULL, 10) : 0;
     r->listener.told = told;
     exchange_suspend(x);

@@ -133,4 +133,8 @@ void job_error_json(const struct error *e, struct buf *ret);
 const char *job_state_name(const struct job *job);
 /* {"job_id",…}; base_url: where the asker reaches us. */
 void job_put(struct buf *b, const struct job *job, const char *base_url);
+/* {"request_id","status","data"}, with what put appends for data: job_put, or another view of it. */
+typedef void job_put_fn(struct buf *b, const struct job *job, const char *base_url);
+struct reply *job_reply(int status, const struct job *job, const char *request_id, job_put_fn *put,
+                        const char *base_url) MUST_CHECK;
 void job_put_progress(struct buf *b, const struct job *job); /* the members of an object that is open */

@@ -8,6 +8,8 @@
 #include "metrics/metrics.h"
 #include "request/stage.h"
 
+enum { ANSWER_MAX = 1 << 20 };
+
 const char *job_state_name(const struct job *job)
 {
     static const char *const names[] = {
@@ -158,4 +160,19 @@ void job_put(struct buf *b, const struct job *job, const char *base_url)
     if (job->kind == JOURNAL_BATCH)
         put_url(b, "children_url", job, base_url, "/children");
     json_out_end(b, '}');
+}
+
+struct reply *job_reply(int status, const struct job *job, const char *request_id, job_put_fn *put,
+                        const char *base_url)
+{
+    BUF_ON_EXIT struct buf text;
+    buf_init(&text, ANSWER_MAX);
+    json_out_begin(&text, '{');
+    json_out_text(&text, "request_id", request_id);
+    json_out_text(&text, "status", job_state_name(job));
+    json_out_key(&text, "data");
+    put(&text, job, base_url);
+    json_out_end(&text, '}');
+    BLOB_ON_EXIT struct blob *body = buf_take_blob(&text);
+    return reply_json(status, body);
 }

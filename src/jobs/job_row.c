@@ -128,21 +128,10 @@ static const char *text_of(const json_t *doc, const char *key)
 static void read_error(const char *text, struct error *ret)
 {
     json_t *doc = json_loads(text ? text : "", 0, NULL);
-    const char *code = json_string_value(json_object_get(doc, "code"));
-    enum err found = ERR_INTERNAL;
-    for (unsigned i = 0; code && i < ERR_COUNT; i++)
-        if (strcmp(err_row((enum err)i)->code, code) == 0)
-            found = (enum err)i;
-    error_set_field(ret, found, text_of(doc, "field"), "%s", text_of(doc, "message"));
+    enum err found = err_by_code(text_of(doc, "code"));
+    error_set_field(ret, found != ERR_NONE ? found : ERR_INTERNAL, text_of(doc, "field"), "%s",
+                    text_of(doc, "message"));
     json_decref(doc);
-}
-
-static const struct feature *feature_of(const char *name)
-{
-    for (unsigned i = 0; i < FEATURE_COUNT; i++)
-        if (name && strcmp(features[i].name, name) == 0)
-            return &features[i];
-    return NULL;
 }
 
 static void take_pictures(struct job *job, const json_t *request)
@@ -207,7 +196,7 @@ static void take_run(struct job *job, const struct journal_row *row)
 
 struct job *job_of_row(struct jobs *j, const struct journal_row *row)
 {
-    const struct feature *f = feature_of(row->feature);
+    const struct feature *f = feature_by_name(row->feature);
     if (!f || strlen(row->id) >= sizeof(((struct job *)0)->id))
         return NULL;
     struct job *job = job_new(j, f);

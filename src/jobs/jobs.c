@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "jobs/batch.h"
@@ -18,10 +19,7 @@
 
 static struct list *bucket_of(const struct jobs *j, const char *id)
 {
-    uint32_t hash = 2166136261U;
-    for (const char *p = id; *p; p++)
-        hash = (hash ^ (unsigned char)*p) * 16777619U;
-    return (struct list *)&j->bucket[hash % JOB_BUCKETS];
+    return (struct list *)&j->bucket[hash_text(id) % JOB_BUCKETS];
 }
 
 struct job *job_find(const struct jobs *j, const char *id)

@@ -15,22 +15,20 @@
 #include "base/mem.h"
 #include "jobs/batch.h"
 #include "jobs/callbacks.h"
+#include "jobs/seek.h"
 #include "web/links.h"
 
-enum { WAIT_MAX_S = 60, ANSWER_MAX = 1 << 20 };
+enum { WAIT_MAX_S = 60 };
 
 struct page_call {
-    struct jobs *jobs;
+    struct job_seek seek;
     struct exchange *x;
     struct job_path path;
     bool post;
-    char *who;
     struct message mail;
     struct job_waiter waiter;
     struct timer patience;
     struct job *job;
-    struct journal_read read;
-    struct job *copy; /* of a row */
 };
 
 /* "/api/jobs/{id}[/what]" */
@@ -62,9 +60,7 @@ bool job_is_for(const struct job *job, const char *who)
 
 static void call_free(struct page_call *c)
 {
-    if (c->copy)
-        job_free(c->copy);
-    free(c->who);
+    job_seek_release(&c->seek);
     free(c);
 }
 
@@ -81,24 +77,12 @@ static void refuse(struct page_call *c, enum err code, const char *why)
     answer(c, reply_error(c->x, NULL, &e));
 }
 
-/* {"request_id","status","data"} with what put appends. */
-static void answer_with(struct page_call *c, const struct job *job,
-                        void (*put)(struct buf *b, const struct job *job, const char *base_url))
+static void answer_with(struct page_call *c, const struct job *job, job_put_fn *put)
 {
-    BUF_ON_EXIT struct buf text, base;
-    buf_init(&text, ANSWER_MAX);
+    BUF_ON_EXIT struct buf base;
     buf_init(&base, LINK_MAX);
-    link_base(c->x, c->jobs->svc->opt, &base);
-    json_out_begin(&text, '{');
-    json_out_text(&text, "request_id", exchange_request_id(c->x));
-    json_out_text(&text, "status", job_state_name(job));
-    json_out_key(&text, "data");
-    put(&text, job, buf_text(&base));
-    json_out_end(&text, '}');
-    struct reply *r = reply_new(200);
-    BLOB_ON_EXIT struct blob *body = buf_take_blob(&text);
-    reply_body(r, body, "application/json; charset=utf-8");
-    reply_header(r, "Cache-Control", "no-store");
+    link_base(c->x, c->seek.jobs->svc->opt, &base);
+    struct reply *r = job_reply(200, job, exchange_request_id(c->x), put, buf_text(&base));
     if (!job_is_over(job))
         reply_header(r, "Retry-After", "1");
     answer(c, r);
@@ -144,7 +128,7 @@ static void answer_children(struct page_call *c, const struct job *job)
 
 static void wait_over(struct page_call *c)
 {
-    timer_disarm(c->jobs->svc->loop, &c->patience);
+    timer_disarm(c->seek.jobs->svc->loop, &c->patience);
     list_remove(&c->waiter.node);
     answer_job(c, c->job);
 }
@@ -168,9 +152,9 @@ static uint64_t wait_ns(const struct exchange *x)
 
 static void show(struct page_call *c, struct job *job)
 {
-    struct loop *loop = c->jobs->svc->loop;
+    struct loop *loop = c->seek.jobs->svc->loop;
     uint64_t ns = wait_ns(c->x);
-    if (ns == 0 || job_is_over(job) || c->jobs->stopped) {
+    if (ns == 0 || job_is_over(job) || c->seek.jobs->stopped) {
         answer_job(c, job);
         return;
     }
@@ -182,24 +166,20 @@ static void show(struct page_call *c, struct job *job)
 
 /* ---- finding ---- */
 
-static void take_row(struct journal_read *r, const struct journal_row *row)
+/* It cannot be shown: answers that. */
+static bool refused(struct page_call *c, const struct job *job)
 {
-    struct page_call *c = CONTAINER_OF(r, struct page_call, read);
-    if (!c->copy)
-        c->copy = job_of_row(c->jobs, row);
-}
-
-static void find_row(struct page_call *c, op_done_fn *on_done)
-{
-    memcpy(c->read.id, c->path.id, sizeof(c->path.id));
-    c->read.row = take_row;
-    journal_find(c->jobs->svc->journal, &c->read, on_done);
+    const char *why;
+    enum err code = job_seek_refusal(&c->seek, job, &why);
+    if (code != ERR_NONE)
+        refuse(c, code, why);
+    return code != ERR_NONE;
 }
 
 /* To be told once more it has to be here. */
 static void answer_copy(struct page_call *c)
 {
-    struct job *here = job_find(c->jobs, c->copy->id), *job = here ? here : c->copy;
+    struct job *here = job_find(c->seek.jobs, c->seek.copy->id), *job = here ? here : c->seek.copy;
     if (c->path.what == JOB_PATH_CHILDREN) {
         answer_children(c, job);
         return;
@@ -213,7 +193,7 @@ static void answer_copy(struct page_call *c)
         return;
     }
     if (c->post && job->callback && job_is_over(job) && !here) {
-        c->copy = NULL;
+        c->seek.copy = NULL;
         job_enter_over(job);
     }
     answer_callback(c, job);
@@ -221,20 +201,16 @@ static void answer_copy(struct page_call *c)
 
 static void read_over(struct op *op)
 {
-    struct page_call *c = CONTAINER_OF(op, struct page_call, read.op);
-    if (op->result == -ERR_DATABASE)
-        refuse(c, ERR_DATABASE, "Jobs that are not under way cannot be read now");
-    else if (!c->copy || !job_is_for(c->copy, c->who))
-        refuse(c, ERR_NOT_FOUND, "There is no such job");
-    else
+    struct page_call *c = CONTAINER_OF(op, struct page_call, seek.read.op);
+    if (!refused(c, c->seek.copy))
         answer_copy(c);
 }
 
 /* What was asked for before is written by now: the wish too, if the database can be had at all. */
 static void wish_written(struct op *op)
 {
-    struct page_call *c = CONTAINER_OF(op, struct page_call, read.op);
-    struct job *job = job_find(c->jobs, c->path.id);
+    struct page_call *c = CONTAINER_OF(op, struct page_call, seek.read.op);
+    struct job *job = job_find(c->seek.jobs, c->path.id);
     if (job)
         show(c, job);
     else
@@ -244,21 +220,19 @@ static void wish_written(struct op *op)
 static void cancel(struct page_call *c, struct job *job)
 {
     job_cancel(job);
-    find_row(c, wish_written);
+    job_seek_row(&c->seek, c->path.id, wish_written);
 }
 
 static void on_core(struct message *m)
 {
     struct page_call *c = CONTAINER_OF(m, struct page_call, mail);
-    struct job *job = job_find(c->jobs, c->path.id);
+    struct job *job = job_find(c->seek.jobs, c->path.id);
     if (!job) {
-        find_row(c, read_over);
+        job_seek_row(&c->seek, c->path.id, read_over);
         return;
     }
-    if (!job_is_for(job, c->who)) {
-        refuse(c, ERR_NOT_FOUND, "There is no such job");
+    if (refused(c, job))
         return;
-    }
     if (c->path.what == JOB_PATH_CHILDREN) {
         answer_children(c, job);
         return;
@@ -318,11 +292,11 @@ void jobs_page(void *jobs, enum route_id route, struct exchange *x, struct blob 
         return;
     }
     struct page_call *c = NEW(struct page_call);
-    c->jobs = jobs;
+    c->seek.jobs = jobs;
     c->x = x;
     c->path = path;
     c->post = route == ROUTE_JOB_POST;
-    c->who = who ? mem_strdup(who) : NULL;
+    c->seek.who = who ? mem_strdup(who) : NULL;
     exchange_suspend(x);
-    loop_post(c->jobs->svc->loop, &c->mail, on_core);
+    loop_post(c->seek.jobs->svc->loop, &c->mail, on_core);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 static const char *id_of(const struct journal_item *item)
@@ -67,9 +68,7 @@ void note_merge(struct journal_note *n, struct journal_note *later)
 
 static unsigned bucket_of(const char *id)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a: ids are random, or a caller's that hurts only itself */
-    for (const char *c = id; *c; c++)
-        hash = (hash ^ (uint8_t)*c) * 16777619u;
+    uint32_t hash = hash_text(id); /* ids are random, or a caller's that hurts only itself */
     return (hash ^ hash >> 16) % NOTES_BUCKETS;
 }
 

@@ -58,14 +58,19 @@ static int check_length(struct request *req, const struct exchange *x)
     return 0;
 }
 
+int receive_check_draining(struct request *req)
+{
+    if (!atomic_load_explicit(&req->svc->draining, memory_order_relaxed))
+        return 0;
+    error_set(&req->err, ERR_DRAINING, "The server is shutting down; ask again in a moment");
+    req->err.retry_after_s = 5;
+    return -ERR_DRAINING;
+}
+
 static int check_headers(struct request *req, const struct exchange *x)
 {
-    if (atomic_load_explicit(&req->svc->draining, memory_order_relaxed)) {
-        error_set(&req->err, ERR_DRAINING, "The server is shutting down; ask again in a moment");
-        req->err.retry_after_s = 5;
-        return -ERR_DRAINING;
-    }
-    return check_length(req, x);
+    int r = receive_check_draining(req);
+    return r < 0 ? r : check_length(req, x);
 }
 
 static int check_access(const struct gate *gate, struct request *req, const struct exchange *x)

@@ -12,18 +12,24 @@ bool accept_wanted(const struct request *req)
     return req->err.code == ERR_NONE && job_wanted(req);
 }
 
+bool accept_lacks_picture(struct request *req)
+{
+    if (join_need_pictures(req) != FAIL)
+        return false;
+    struct result *known = request_shares(req) ? lookup_result(req, req->validate.key) : NULL;
+    if (known)
+        req->err = (struct error){0};
+    result_unref(known);
+    return !known;
+}
+
 enum verdict accept_enter(struct request *req)
 {
     if (!accept_wanted(req))
         return NEXT;
-    if (atomic_load_explicit(&req->svc->draining, memory_order_relaxed)) {
-        error_set(&req->err, ERR_DRAINING, "The server is shutting down; ask again in a moment");
-        req->err.retry_after_s = 5;
+    if (receive_check_draining(req) < 0)
         return FAIL;
-    }
-    struct result *known = request_shares(req) ? lookup_result(req, req->validate.key) : NULL;
-    result_unref(known);
-    if (!known && !req->ask.key && join_need_pictures(req) == FAIL) /* a key may have an answer already */
+    if (!req->ask.key && accept_lacks_picture(req)) /* a key may have an answer already */
         return FAIL;
     req->accept.ticket = arena_alloc(&req->arena, sizeof(*req->accept.ticket));
     req->svc->desk->submit(req->svc->desk, req, pipeline_op_done);

@@ -233,11 +233,8 @@ static struct reply *success_reply(const struct request *req, const struct resul
     answer_meta(&text, req, r);
     json_out_end(&text, '}');
     CHECK(!text.failed);
-    struct reply *reply = reply_new(200);
     BLOB_ON_EXIT struct blob *body = buf_take_blob(&text);
-    reply_body(reply, body, "application/json; charset=utf-8");
-    reply_header(reply, "Cache-Control", "no-store");
-    return reply;
+    return reply_json(200, body);
 }
 
 struct reply *answer_reply(const struct request *req, const struct exchange *x, const char *base_url)

@@ -87,6 +87,10 @@ bool fetch_wanted(const struct request *req);
 enum verdict fetch_enter(struct request *req);
 enum verdict fetch_done(struct request *req);
 enum verdict validate_enter(struct request *req);
+/* 025's, for the desk: a picture was named only, and neither it nor a result is remembered. Fills req->err.
+ */
+bool accept_lacks_picture(struct request *req);
+int receive_check_draining(struct request *req) MUST_CHECK; /* 010's, for 025: no new work. Fills req->err. */
 bool accept_wanted(const struct request *req);
 enum verdict accept_enter(struct request *req);
 enum verdict accept_done(struct request *req);

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/utf8.h"
@@ -18,6 +19,14 @@ const struct err_row *err_row(enum err code)
 {
     CHECK((unsigned)code < ERR_COUNT);
     return &rows[code];
+}
+
+enum err err_by_code(const char *code)
+{
+    for (unsigned i = 1; code && i < ERR_COUNT; i++)
+        if (strcmp(rows[i].code, code) == 0)
+            return (enum err)i;
+    return ERR_NONE;
 }
 
 static int fill(struct error *e, enum err code, const char *field, const char *fmt, va_list ap)

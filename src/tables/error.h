@@ -38,6 +38,8 @@ struct error {
 
 const struct err_row *err_row(enum err code);
 
+enum err err_by_code(const char *code); /* NONE: there is no such word, or it is NULL */
+
 /* Fill an error and return the negative code, so that a function can end with `return error_set(...)`. */
 int error_set(struct error *e, enum err code, const char *fmt, ...) PRINTF(3, 4);
 int error_set_field(struct error *e, enum err code, const char *field, const char *fmt, ...) PRINTF(4, 5);

@@ -67,22 +67,6 @@ bool route_is(const char *route, const char *path)
     return strncmp(path, route, len) == 0 && strcmp(path + len + (path[len] == '/'), "") == 0;
 }
 
-const struct feature *feature_by_route(const char *path)
-{
-    for (size_t i = 0; i < FEATURE_COUNT; i++)
-        if (*features[i].route && route_is(features[i].route, path))
-            return &features[i];
-    return NULL;
-}
-
-const struct feature *feature_by_command(const char *command)
-{
-    for (size_t i = 0; i < FEATURE_COUNT; i++)
-        if (*command && strcmp(features[i].command, command) == 0)
-            return &features[i];
-    return NULL;
-}
-
 const char *class_name(enum class c)
 {
     static const char *const names[CLASS_COUNT] = {"light", "heavy", "comic"};

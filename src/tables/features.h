@@ -86,6 +86,7 @@ extern const struct feature features[FEATURE_COUNT];
 bool route_is(const char *route, const char *path);            /* also with one slash at its end */
 const struct feature *feature_by_route(const char *path);      /* NULL: none */
 const struct feature *feature_by_command(const char *command); /* NULL: none */
+const struct feature *feature_by_name(const char *name);       /* NULL: none, or name is NULL */
 const char *class_name(enum class c);
 bool feature_takes(const struct feature *f, const char *extension); /* its model reads such a picture */
 int64_t feature_max_side(const struct feature *f, const struct options *opt);

@@ -44,8 +44,5 @@ void page_flush(struct web *w, struct exchange *x)
     json_decref(doc);
     CHECK(text);
     BLOB_ON_EXIT struct blob *body = blob_take(text, strlen(text), free);
-    struct reply *r = reply_new(200);
-    reply_body(r, body, "application/json; charset=utf-8");
-    reply_header(r, "Cache-Control", "no-store");
-    exchange_answer(x, r);
+    exchange_answer(x, reply_json(200, body));
 }

@@ -29,9 +29,7 @@ struct call {
 
 static int read_feature(const char *name, struct history_query *q, struct error *e)
 {
-    for (unsigned i = 0; name && i < FEATURE_COUNT; i++) {
-        if (strcmp(features[i].name, name) != 0)
-            continue;
+    if (feature_by_name(name)) {
         snprintf(q->feature, sizeof(q->feature), "%s", name);
         return 0;
     }
@@ -151,10 +149,7 @@ static struct reply *success(const struct call *c, const struct blob *data)
     buf_printf(&document, ",\"meta\":{\"waiting\":%" PRIu64 ",\"dropped\":%" PRIu64 "}}", state.waiting,
                state.dropped);
     BLOB_ON_EXIT struct blob *body = buf_take_blob(&document);
-    struct reply *r = reply_new(200);
-    reply_body(r, body, "application/json; charset=utf-8");
-    reply_header(r, "Cache-Control", "no-store");
-    return r;
+    return reply_json(200, body);
 }
 
 static void answer(struct history_question *q, struct blob *data, const struct error *e)

@@ -34,11 +34,9 @@ json_t *openapi_headers(const struct openapi *d, bool limited)
 
 static enum err code_named(const char *word)
 {
-    for (unsigned i = 1; i < ERR_COUNT; i++)
-        if (strcmp(err_row((enum err)i)->code, word) == 0)
-            return (enum err)i;
-    CHECK(!word); /* openapi.def has a code that errors.def has not */
-    return ERR_NONE;
+    enum err code = err_by_code(word);
+    CHECK(code != ERR_NONE); /* openapi.def has a code that errors.def has not */
+    return code;
 }
 
 /* "x-errors" becomes the answers it stands for. limited: it has a rate, and needs a key where there are any.

@@ -130,9 +130,7 @@ bool web_is_v1(enum route_id route)
 
 static struct reply *json_reply(int status, struct blob *document)
 {
-    struct reply *r = reply_new(status);
-    reply_body(r, document, "application/json; charset=utf-8");
-    reply_header(r, "Cache-Control", "no-store");
+    struct reply *r = reply_json(status, document);
     if (status == 503)
         reply_header(r, "Retry-After", "5");
     return r;

@@ -47,6 +47,8 @@ void reply_header(struct reply *r, const char *name, const char *fmt, ...) PRINT
 void reply_body(struct reply *r, struct blob *body,
                 const char *content_type); /* takes a reference of its own */
 void reply_text(struct reply *r, const char *text, const char *content_type); /* copies */
+/* One with a JSON document that is nobody's to keep (no-store); takes a reference of its own. */
+struct reply *reply_json(int status, struct blob *document) MUST_CHECK;
 /* Sends length bytes of fd from offset (sendfile); the reply owns and closes fd. */
 void reply_file(struct reply *r, int fd, uint64_t offset, uint64_t length, const char *content_type);
 int reply_status(const struct reply *r);

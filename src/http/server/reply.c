@@ -166,6 +166,14 @@ static bool wants_problem(const char *accept)
 
 enum { RETRY_AFTER_S = 30 }; /* for something to be repaired */
 
+struct reply *reply_json(int status, struct blob *document)
+{
+    struct reply *r = reply_new(status);
+    reply_body(r, document, "application/json; charset=utf-8");
+    reply_header(r, "Cache-Control", "no-store");
+    return r;
+}
+
 struct reply *reply_error(const struct exchange *x, const char *request_id, const struct error *e)
 {
     const struct err_row *row = err_row(e->code);
