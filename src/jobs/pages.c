@@ -184,12 +184,12 @@ static void answer_copy(struct page_call *c)
         answer_children(c, job);
         return;
     }
-    if (c->path.what != JOB_PATH_CALLBACK) {
-        answer_job(c, job);
-        return;
-    }
     if (c->path.what == JOB_PATH_CANCEL && !job_is_over(job) && !here) {
         refuse(c, ERR_DRAINING, "Another process works on this job: ask again in a moment");
+        return;
+    }
+    if (c->path.what != JOB_PATH_CALLBACK) {
+        answer_job(c, job);
         return;
     }
     if (c->post && job->callback && job_is_over(job) && !here) {

@@ -2,9 +2,10 @@
 import signal
 
 import pytest
+import requests
 
 from cloud import CREATE, PINNED, life
-from gateway import ONE_SLOW_RUN, until
+from gateway import ONE_SLOW_RUN, assert_error, until
 from jobs import ended, job, submit
 from pictures import fresh
 from test_history import postgres  # noqa: F401
@@ -30,6 +31,8 @@ def test_a_run_whose_id_is_known_is_followed(bare, postgres):  # noqa: F811
     accepted = submit(first, fresh(), route=PINNED)
     until(lambda: bare.upstream.count("get") > 1)
     assert job(second, accepted["job_id"])["state"] in ("queued", "running")
+    elsewhere = requests.post(f"{second.url}/api/jobs/{accepted['job_id']}/cancel", timeout=30)
+    assert_error(elsewhere, 503, "DRAINING")  # it works there, and only there it can be stopped
     kill(first)
     assert seen_by(second, accepted["job_id"])["state"] == "completed"
     assert bare.upstream.count("created") == 1
