@@ -24,7 +24,7 @@ enum {
     RATE_GRACE_MS = 5000,   /* before the rate of a body is looked at */
     REPLY_GRACE_MS = 30000, /* of a reply's time */
     LOOK_AFTER_MS = 500,    /* in a phase, whether the peer has gone */
-    LOOK_FOR_MS = 600,      /* between requests: in two or three sweeps */
+    LOOK_UNTIL_MS = 900,    /* between requests: until one look came so late, which is mostly the second */
     STREAM_LOOK_MS = 1000,  /* between two looks at a stream's reader */
     WORDS_MAX = 64,         /* answers written in one sweep; what is cut beyond goes without */
 };
@@ -191,7 +191,8 @@ bool conn_overdue(const struct conn_view *v, const struct options *opt)
 }
 
 /* Between two requests the close that matters comes with the bytes of the last one; later it comes alone, and
- * ten thousand idle connections are not looked at for ever. */
+ * ten thousand idle connections are not looked at for ever. How late a sweep comes is the machine's matter:
+ * what counts is that a look was made. */
 static bool worth_a_look(const struct conn *c, const struct conn_view *v, uint64_t now)
 {
     switch (v->phase) {
@@ -201,7 +202,7 @@ static bool worth_a_look(const struct conn *c, const struct conn_view *v, uint64
     case CONN_DISCARD:
         return v->age_ms > LOOK_AFTER_MS;
     case CONN_IDLE:
-        return v->age_ms > LOOK_AFTER_MS && v->age_ms <= LOOK_AFTER_MS + LOOK_FOR_MS;
+        return v->age_ms > LOOK_AFTER_MS && c->looked_ms + v->age_ms < now + LOOK_UNTIL_MS;
     case CONN_STREAM:
         return v->age_ms > LOOK_AFTER_MS && now - c->looked_ms > STREAM_LOOK_MS;
     case CONN_HANDLING:

@@ -154,7 +154,8 @@ void http_drain(struct http *h); /* from now on replies say Connection: close; a
  * can still do what they do then: after http_stop it may be too late for a message to the core. */
 void http_cut_streams(struct http *h);
 /* Somebody else accepts from now on. What is on open connections is served, and told Connection: close; one
- * on which nothing comes for idle_ms is closed. It is over when http_connections is 0. Draining as well. */
+ * on which nothing comes for idle_ms is closed. It is over when http_connections is 0. Draining as well. Once
+ * more: with another idle_ms. */
 void http_leave(struct http *h, uint64_t idle_ms);
 bool http_has_left(const struct http *h); /* a while after http_leave: the listening socket may be closed */
 /* Stops accepting, closes every connection, joins the threads. Streams are cut. Every suspended exchange must

@@ -141,6 +141,34 @@ static void test_idle_with_something_to_read(void **state)
     close(pair[1]);
 }
 
+/* A close that libmicrohttpd missed is found however late the sweep comes; then nobody looks any more. */
+static void test_missed_close(void **state)
+{
+    enum { IDLE_MS = 5000 };
+    static const struct {
+        uint64_t looked_ms; /* how long it had been idle at the last look */
+        bool found;
+    } cases[] = {{0, true}, {600, true}, {1000, false}};
+    echo_defaults();
+    struct http h = {.opt = &echo.opt};
+    struct front f = {.http = &h, .lock = PTHREAD_MUTEX_INITIALIZER};
+    list_init(&f.conns);
+    for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+        int pair[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        struct conn *c = conn_new(&f, pair[0]);
+        conn_opened(c);
+        uint64_t since = conn_now_ms() - IDLE_MS;
+        atomic_store(&c->word, since << 4 | CONN_IDLE);
+        c->looked_ms = since + cases[i].looked_ms;
+        close(pair[1]);
+        conn_sweep(&f);
+        assert_int_equal(is_cut(c), cases[i].found);
+        conn_closing(c);
+        close(pair[0]);
+    }
+}
+
 static void test_slow_body(void **state)
 {
     int fd = peer_open();
@@ -267,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rule),
         cmocka_unit_test(test_idle_with_something_to_read),
+        cmocka_unit_test(test_missed_close),
         WITH_SERVER(test_slow_headers),
         WITH_SERVER(test_silent_connection),
         WITH_SERVER(test_slow_second_request),

@@ -251,6 +251,15 @@ static void test_half_close(void **state)
 
 /* ---- many, and the end ---- */
 
+/* All of them begin a request before the first is ended, and a slow machine may take its time over that. */
+static int set_up_patient(void **state)
+{
+    echo_defaults();
+    echo.opt.header_timeout_ms = 300000;
+    echo_start(0);
+    return 0;
+}
+
 static void test_many_idle(void **state)
 {
     enum { N = 2000 };
@@ -310,7 +319,7 @@ static void test_leave(void **state)
     assert_int_equal(peer_status(used), 200);
     assert_true(peer_say(idle, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
     assert_int_equal(peer_status(idle), 200);
-    http_leave(echo.http, 500);
+    http_leave(echo.http, PEER_WAIT_MS);
     for (int i = 0; i < 4000 && !http_has_left(echo.http); i++)
         usleep(5000);
     assert_true(http_has_left(echo.http));
@@ -327,7 +336,9 @@ static void test_leave(void **state)
         assert_true(peer_closed(fd));
         close(fd);
     }
-    assert_true(peer_closed(idle)); /* long before KEEPALIVE_TIMEOUT_MS */
+    assert_false(peer_readable(idle, 0));
+    http_leave(echo.http, 0); /* long before KEEPALIVE_TIMEOUT_MS */
+    assert_true(peer_closed(idle));
     close(idle);
     expect_quiet();
     assert_int_equal(backlog(), 1);
@@ -410,7 +421,7 @@ int main(void)
         WITH_SERVER(test_client_leaves_while_suspended),
         WITH_SERVER(test_client_leaves_in_body),
         WITH_SERVER(test_half_close),
-        WITH_SERVER(test_many_idle),
+        cmocka_unit_test_setup_teardown(test_many_idle, set_up_patient, tear_down),
         WITH_SERVER(test_drain),
         WITH_SERVER(test_leave),
         cmocka_unit_test(test_answering),
