@@ -83,7 +83,8 @@ def test_over_time(bare, tmp_path):
     assert first.wait() == 0
     first.left = True
     second = bare.start(DATA_DIR=tmp_path / "data", **PRICED)
-    series = second.get("/metrics/history?from=-1h").json()["data"]["series"]
+    query = {"from": "-1h", "to": int(time.time()) + 60}  # with a step that begins in this very second
+    series = second.get("/metrics/history", params=query).json()["data"]["series"]
     assert [(s["feature"], s["whole"]["cost_usd"], s["whole"]["saved_usd"]) for s in series] == [("aiBeautify", RUN, RUN)]
 
 
