@@ -12,7 +12,8 @@ from test_history import kill, postgres, revive  # noqa: F401  # a fixture among
 
 TOKEN = "a-token-of-sixteen-or-more"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-KEPT = {"PROVIDERS": "instant", "INSTANT_MS": 50, "CACHE_TTL_MS": 3600000, "METRICS_TOKEN": TOKEN}
+WANTED = 31
+KEPT = {"PROVIDERS": "instant", "INSTANT_MS": 100, "CACHE_TTL_MS": 3600000, "METRICS_TOKEN": TOKEN}
 
 
 def post(gateway, picture, **more):
@@ -21,6 +22,12 @@ def post(gateway, picture, **more):
 
 def hit(gateway, picture):
     return post(gateway, picture)["meta"]["cached"]
+
+
+def want(gateway, picture):
+    """So many hits weigh as much as a run 32 times as long: what a slow machine adds to another's run does not count."""
+    for _ in range(WANTED):
+        assert hit(gateway, picture)
 
 
 def restart(gateway, **options):
@@ -48,9 +55,9 @@ def test_after_a_start_the_first_request_hits(start):
     gateway, pictures = start(**KEPT), [fresh() for _ in range(3)]
     for picture in pictures:
         post(gateway, picture)
-    assert hit(gateway, pictures[1])
+    want(gateway, pictures[1])
     assert restart(gateway) == (3, 0)
-    assert rows(gateway)[0] == ("improveClarity", 1)
+    assert rows(gateway) == [("improveClarity", WANTED), ("improveClarity", 0), ("improveClarity", 0)]
     assert all(hit(gateway, picture) for picture in pictures)
     assert Scrape(gateway, headers=BEARER).value("limner_warmed_total", result="loaded") == 3
 
@@ -60,7 +67,7 @@ def test_the_most_valuable_ones_if_not_all_have_room(start):
     for picture in pictures:
         post(gateway, picture)
     for picture in pictures[2:4]:
-        assert hit(gateway, picture)
+        want(gateway, picture)
     assert restart(gateway, WARM_MAX=2) == (2, 0)
     assert hit(gateway, pictures[2]) and hit(gateway, pictures[3])
     assert not hit(gateway, pictures[0])
@@ -76,10 +83,10 @@ def test_what_was_deleted_is_not_loaded(start):
 
 
 def test_what_has_expired_is_not_loaded(start):
-    gateway = start(**KEPT | {"CACHE_TTL_MS": 1000})
+    gateway = start(**KEPT | {"CACHE_TTL_MS": 3000})  # it is still there when it is written
     post(gateway, fresh())
     gateway.stop()
-    time.sleep(1)
+    time.sleep(3)
     revive(gateway)
     record = until(lambda: gateway.records("warmed"))[0]
     assert (record["loaded"], record["expired"]) == (0, 1)
