@@ -313,7 +313,7 @@ static void child_row(struct journal_read *r, const struct journal_row *row)
     const struct job *child = job_find(b->job->jobs, row->id);
     if (i < 0)
         return;
-    enum item_state state = state_of(child ? child->state : row->state);
+    enum item_state state = state_of(child ? child->state : job_state_of_row(row));
     b->item[i].away = !child;
     if (state == ITEM_OPEN) {
         b->item[i].state = ITEM_OPEN;

@@ -211,8 +211,8 @@ static struct callback *begin(struct job *job)
 void callback_begin(struct job *job)
 {
     struct callbacks *all = job->jobs->callbacks;
-    if (!job->callback || job->telling)
-        return;
+    if (!job->callback || job->telling || (job->told_log && job->told_next_ms == 0))
+        return; /* there is none, or an earlier process has come to its end */
     if (all->stopped)
         return; /* it is in the journal, and the next start tells it */
     struct callback *c = begin(job);

@@ -89,7 +89,8 @@ void job_events_add(struct job *job, const char *name)
 
 void job_events_replay(const struct job_events *e, uint64_t after, struct job_listener *l)
 {
-    if (after >= e->next_id) /* it counted in an earlier process */
+    /* It counted in an earlier process, of which nothing is left but the end. */
+    if (after >= e->next_id || (e->count == 1 && job_event_is_last(&e->ring[e->first])))
         after = 0;
     for (unsigned i = 0; i < e->count; i++) {
         const struct job_event *event = &e->ring[(e->first + i) % e->room];

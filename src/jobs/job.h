@@ -71,8 +71,8 @@ struct job {
     bool untold;         /* the journal is told how it ended when no request works for it any more */
     bool begun, canceling;
     enum journal_state ending; /* how it has come out, before it is told; QUEUED: it has not yet */
-    bool written;              /* its row says how it has come out, */
-    bool wish_written;         /* that it is to be canceled */
+    bool written;              /* its row says how it has come out */
+    bool wishing, leaving;     /* that it is to be canceled is being written; that it has left, was asked */
     unsigned done, total;
     char *provider, *prediction, *input_url; /* of a run that was begun earlier; NULL: none */
     int64_t intent_ms;
@@ -96,7 +96,7 @@ struct job_waiter {
 /* ---- jobs.c: which there are ---- */
 
 struct job *job_find(const struct jobs *j, const char *id); /* NULL: not in memory */
-void job_enter(struct job *job);                            /* into the map */
+void job_enter(struct job *job);                            /* into the map, as one that is to begin */
 void job_enter_over(struct job *job); /* likewise one that is over, whose callback is not */
 void job_free(struct job *job);       /* not while it is worked on */
 void job_retire(struct job *job);     /* it is over: kept for a while, as the last of its kind */
@@ -108,10 +108,14 @@ bool job_keeps(const struct job *job, unsigned i); /* its picture i is one of in
 void job_begin(struct job *job);            /* it is written down: it waits for its turn */
 bool job_may_cancel(const struct job *job); /* false: it waits for the next process */
 void job_cancel(struct job *job);           /* in any state; one that is over stays as it is */
-/* It has come out so: it is over, and told, as soon as the journal has that. */
+/* It has come out so: it is over, and told, as soon as the journal has that. Of one that has left: nothing is
+ * left to be done. */
 void job_end(struct job *job, enum journal_state state);
-void job_written(struct job *job, bool over); /* the journal has it; not over: the wish to cancel it */
-void job_wake(struct job *job);               /* who waits for it is told, however it stands */
+/* The journal has that; not over: the wish to cancel it, or that it has left. */
+void job_written(struct job *job, bool over);
+/* It is canceled for all who ask, and its row is open: what it began may still be lost. */
+bool job_has_left(const struct job *job);
+void job_wake(struct job *job); /* who waits for it is told, however it stands */
 
 void job_pin(struct job *job);
 void job_unpin(struct job *job);
@@ -126,7 +130,9 @@ void job_to_row(const struct job *job, struct buf *ret_text, struct journal_row 
 /* NULL: it cannot be read. */
 struct job *job_of_row(struct jobs *j, const struct journal_row *row) MUST_CHECK;
 void job_outcome_json(const struct job *job, struct buf *ret);
-void job_error_json(const struct error *e, struct buf *ret);
+/* told_ms: since when it is told; 0: its row says so. */
+void job_error_json(const struct error *e, int64_t told_ms, struct buf *ret);
+enum journal_state job_state_of_row(const struct journal_row *row); /* as it is told */
 
 /* ---- job_json.c: for people ---- */
 

@@ -1,5 +1,6 @@
 /* A job as a row of the journal. What the row has no column for is in its `request`:
- * {"request":…,"request_id", "base_url","expires_s","list"}; how it came out is {"result":…,"meta":…}. */
+ * {"request":…,"request_id", "base_url","expires_s","list"}; how it came out is {"result":…,"meta":…}. An
+ * error CANCELED of an open row is a wish; with "told_ms" it is what is told of the job (job_work.c). */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,7 +107,7 @@ void job_outcome_json(const struct job *job, struct buf *ret)
     json_out_end(ret, '}');
 }
 
-void job_error_json(const struct error *e, struct buf *ret)
+void job_error_json(const struct error *e, int64_t told_ms, struct buf *ret)
 {
     json_out_begin(ret, '{');
     json_out_text(ret, "code", err_row(e->code)->code);
@@ -114,6 +115,8 @@ void job_error_json(const struct error *e, struct buf *ret)
         json_out_text(ret, "message", e->reason);
     if (*e->field)
         json_out_text(ret, "field", e->field);
+    if (told_ms > 0)
+        json_out_int(ret, "told_ms", told_ms);
     json_out_end(ret, '}');
 }
 
@@ -125,13 +128,37 @@ static const char *text_of(const json_t *doc, const char *key)
     return s ? s : "";
 }
 
-static void read_error(const char *text, struct error *ret)
+/* Since when it is told; 0: its row says so. */
+static int64_t read_error(const char *text, struct error *ret)
 {
     json_t *doc = json_loads(text ? text : "", 0, NULL);
     enum err found = err_by_code(text_of(doc, "code"));
+    int64_t told_ms = json_integer_value(json_object_get(doc, "told_ms"));
     error_set_field(ret, found != ERR_NONE ? found : ERR_INTERNAL, text_of(doc, "field"), "%s",
                     text_of(doc, "message"));
     json_decref(doc);
+    return told_ms;
+}
+
+enum journal_state job_state_of_row(const struct journal_row *row)
+{
+    struct error e;
+    bool left = row->state < JOURNAL_COMPLETED && row->error && read_error(row->error, &e) > 0;
+    return left ? JOURNAL_CANCELED : row->state;
+}
+
+static void take_error(struct job *job, const struct journal_row *row)
+{
+    struct error e;
+    int64_t told_ms = read_error(row->error, &e);
+    bool open = row->state < JOURNAL_COMPLETED;
+    job->canceling = open && e.code == ERR_CANCELED;
+    if (open && told_ms > 0)
+        job->state = job->ending = JOURNAL_CANCELED;
+    if (told_ms > 0)
+        job->ended_ms = told_ms;
+    if (job->state >= JOURNAL_COMPLETED)
+        job->outcome.err = e;
 }
 
 static void take_pictures(struct job *job, const json_t *request)
@@ -166,9 +193,12 @@ static bool take_request(struct job *job, const char *text)
 static void take_outcome(struct job *job, const struct journal_row *row)
 {
     struct job_outcome *o = &job->outcome;
+    o->cost_nano = row->cost_nano;
+    o->billed = row->cost_nano > 0;
+    if (row->state != JOURNAL_COMPLETED)
+        take_error(job, row);
     if (job->kind == JOURNAL_BATCH) {
         o->meta = copy(row->result); /* its counts */
-        o->cost_nano = row->cost_nano;
         return;
     }
     json_t *doc = row->result ? json_loads(row->result, 0, NULL) : NULL;
@@ -178,12 +208,8 @@ static void take_outcome(struct job *job, const struct journal_row *row)
     o->meta = o->result ? json_dumps(json_object_get(doc, "meta"), JSON_COMPACT) : NULL;
     free(result);
     json_decref(doc);
-    o->cost_nano = row->cost_nano;
-    o->billed = row->cost_nano > 0;
-    if (!o->result && row->state >= JOURNAL_COMPLETED)
-        read_error(row->error, &o->err);
-    job->canceling = row->state < JOURNAL_COMPLETED && row->error && strstr(row->error, "CANCELED");
-    job->wish_written = job->canceling;
+    if (!o->result && row->state == JOURNAL_COMPLETED)
+        error_set(&o->err, ERR_INTERNAL, "%s", "");
 }
 
 static void take_run(struct job *job, const struct journal_row *row)

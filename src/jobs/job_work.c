@@ -6,7 +6,13 @@
  * the same, and what it has cost is told; what is being stored already is finished for the cache, but the job
  * is canceled. The process goes down: the row stays as it is, and the next start takes it up. Invariants: a
  * job that has begun and is not over waits for its slot, or has it and a request, or its end is being
- * written; nobody is told of an end, and its pictures stay, until a next process would know it, too. */
+ * written; nobody is told of an end, and its pictures stay, until a next process would know it, too; one that
+ * is to be canceled ends in no other way.
+ *
+ * An open row may say one of two things about that. The wish: it is to be canceled, and stands as it stood
+ * until it is. That it has left: it is canceled for all who ask, whatever comes of the run, which goes on for
+ * others. A next process that finds it so shows it as canceled from the first moment, and only finds its run
+ * and stops it. One of the two is being written at a time, so that what was written is known. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +63,7 @@ static void tell_journal(const struct job *job)
     else if (o->result)
         job_outcome_json(job, &text);
     else
-        job_error_json(&o->err, &text);
+        job_error_json(&o->err, job_is_over(job) ? job->ended_ms : 0, &text);
     journal_note_state(journal, job->id, job->ending, o->cost_nano, good ? buf_text(&text) : NULL,
                        good ? NULL : buf_text(&text));
     if (job->callback && !job->told_log) /* with its end: it must not be forgotten between the two */
@@ -101,28 +107,57 @@ static void tell(struct job *job)
     job_retire(job);
 }
 
+/* Into its open row, for the next process: the wish, or that it has left. */
+static void note_canceled(const struct job *job)
+{
+    BUF_ON_EXIT struct buf text;
+    struct error e;
+    buf_init(&text, 1024);
+    error_set(&e, ERR_CANCELED, "%s", "");
+    job_error_json(&e, job->leaving ? job->ended_ms : 0, &text);
+    journal_note_state(job->jobs->svc->journal, job->id, job->state,
+                       job->leaving ? job->outcome.cost_nano : -1, NULL, buf_text(&text));
+}
+
+static void leave(struct job *job)
+{
+    job->leaving = true;
+    note_canceled(job);
+}
+
 void job_end(struct job *job, enum journal_state state)
 {
-    CHECK(!job_is_over(job) && !job->ending && state >= JOURNAL_COMPLETED);
-    job->ending = state;
-    job->ended_ms = (int64_t)clock_wall_ms();
+    bool told = job_has_left(job);
+    CHECK(told || (!job_is_over(job) && !job->ending && state >= JOURNAL_COMPLETED));
     timer_disarm(job->jobs->svc->loop, &job->patience);
     timer_disarm(job->jobs->svc->loop, &job->late);
     give_back(job);
+    if (!told) {
+        job->ending = state;
+        job->ended_ms = (int64_t)clock_wall_ms();
+    }
     if (!job->untold)
         tell_journal(job);
-    else if (job->wish_written)
-        tell(job);
+    else if (!told && !job->wishing)
+        leave(job);
 }
 
 void job_written(struct job *job, bool over)
 {
+    bool wish = job->wishing && !over;
+    job->wishing = false;
     job->written |= over;
-    job->wish_written |= job->canceling;
-    if (!job_is_over(job) && (over || job->untold))
+    if (!job_is_over(job) && (over || job->leaving))
         tell(job);
+    else if (wish && job->untold)
+        leave(job);
     if (over)
         drop_pictures(job);
+}
+
+bool job_has_left(const struct job *job)
+{
+    return job_is_over(job) && job->ending && !job->written;
 }
 
 void job_pin(struct job *job)
@@ -139,13 +174,16 @@ void job_unpin(struct job *job)
     tell_journal(job);
 }
 
-/* It ends before a request was made for it: that would have been counted. */
-static void end_unworked(struct job *job, enum journal_state state)
+/* It ends before a request was made for it: that would have been counted. Of one that has left nothing else
+ * is told any more. */
+static void end_unworked(struct job *job, enum err code, const char *why)
 {
     const struct services *svc = job->jobs->svc;
     int64_t waited_ms = MAX((int64_t)clock_wall_ms() - job->created_ms, 0);
     metrics_finished(svc->metrics, job->feature, OUTCOME_ERROR, (uint64_t)waited_ms * NS_PER_MS);
-    job_end(job, state);
+    if (!job_has_left(job))
+        error_set(&job->outcome.err, job->canceling ? ERR_CANCELED : code, "%s", why);
+    job_end(job, job->canceling ? JOURNAL_CANCELED : JOURNAL_FAILED);
 }
 
 /* ---- its request's client ---- */
@@ -158,6 +196,8 @@ static void nothing_to_do(struct request *req)
 static void moved(struct request *req)
 {
     struct job *job = req->client_state;
+    if (job_is_over(job))
+        return;
     if (req->at == STAGE_RUN && job->state == JOURNAL_QUEUED) {
         job->state = JOURNAL_RUNNING;
         job->jobs->running++;
@@ -172,7 +212,7 @@ static void moved(struct request *req)
 static void progress(struct request *req, unsigned done, unsigned total)
 {
     struct job *job = req->client_state;
-    if (job->done == done && job->total == total)
+    if (job_is_over(job) || (job->done == done && job->total == total))
         return;
     job->done = done;
     job->total = total;
@@ -187,15 +227,11 @@ static char *meta_of(const struct request *req, const struct result *r)
     return text.failed ? (buf_release(&text), mem_strdup("{}")) : text.data;
 }
 
-static void answered(struct request *req)
+static enum journal_state take_outcome(struct job *job, struct request *req)
 {
-    struct job *job = req->client_state;
     struct job_outcome *o = &job->outcome;
     const struct result *r = request_result(req);
     bool shared = req->lookup.hit || req->join.collapsed;
-    job->req = NULL;
-    /* Canceled, but others wait for the same: the row stays open as long as its run may be lost. */
-    job->untold = req->at != STAGE_RESPOND;
     o->cost_nano = shared ? 0 : costs_of_request(req);
     const struct provider *p = req->queue.provider;
     o->billed = !shared && (o->cost_nano > 0 || (req->spent && p && p->ops->bills));
@@ -203,13 +239,21 @@ static void answered(struct request *req)
         o->result = result_ref((struct result *)r);
         o->meta = meta_of(req, r);
         o->how = answer_links_of(req, r);
-        job_end(job, JOURNAL_COMPLETED);
-        return;
+        return JOURNAL_COMPLETED;
     }
     o->err = req->err;
     if (o->err.code == ERR_NONE || job->canceling)
         error_set(&o->err, ERR_CANCELED, "%s", "");
-    job_end(job, job->canceling ? JOURNAL_CANCELED : JOURNAL_FAILED);
+    return job->canceling ? JOURNAL_CANCELED : JOURNAL_FAILED;
+}
+
+static void answered(struct request *req)
+{
+    struct job *job = req->client_state;
+    job->req = NULL;
+    /* Canceled, but others wait for the same: the row stays open as long as its run may be lost. */
+    job->untold = req->at != STAGE_RESPOND;
+    job_end(job, job_has_left(job) ? JOURNAL_CANCELED : take_outcome(job, req));
 }
 
 static const struct client_ops job_client = {
@@ -287,16 +331,14 @@ static void turn_came(struct op *op)
         start_request(job);
         return;
     }
-    if (job->canceling)
-        error_set(&job->outcome.err, ERR_CANCELED, "It was canceled before it began");
-    end_unworked(job, job->canceling ? JOURNAL_CANCELED : JOURNAL_FAILED);
+    end_unworked(job, ERR_DEADLINE,
+                 job->canceling ? "It was canceled before it began"
+                                : "It waited for its turn longer than JOB_QUEUE_TIMEOUT_S");
 }
 
 static void patience_over(struct timer *t)
 {
-    struct job *job = CONTAINER_OF(t, struct job, patience);
-    error_set(&job->outcome.err, ERR_DEADLINE, "It waited for its turn longer than JOB_QUEUE_TIMEOUT_S");
-    op_cancel(&job->slot.op);
+    op_cancel(&CONTAINER_OF(t, struct job, patience)->slot.op);
 }
 
 static void stop(struct job *job);
@@ -318,7 +360,12 @@ void job_begin(struct job *job)
 {
     struct jobs *j = job->jobs;
     job->begun = true;
-    job_events_add(job, "queued");
+    if (job_has_left(job)) {
+        callback_begin(job);
+        job_retire(job);
+    } else {
+        job_events_add(job, "queued");
+    }
     if (job->kind == JOURNAL_BATCH) {
         job_batch_begin(job);
         return;
@@ -326,8 +373,7 @@ void job_begin(struct job *job)
     if (job->canceling && job->provider) {
         stop_later(job);
     } else if (job->canceling) { /* an earlier process did not come to it */
-        error_set(&job->outcome.err, ERR_CANCELED, "%s", "");
-        end_unworked(job, JOURNAL_CANCELED);
+        end_unworked(job, ERR_CANCELED, "");
         return;
     }
     if (j->stopped)
@@ -337,8 +383,7 @@ void job_begin(struct job *job)
                                           .priority = (enum slot_priority)job->priority,
                                           .promised = true};
     if (limiter_acquire(j->limiter[job->feature->class], &job->slot, turn_came) < 0) {
-        error_set(&job->outcome.err, ERR_QUEUE_FULL, "%s", "");
-        end_unworked(job, JOURNAL_FAILED);
+        end_unworked(job, ERR_QUEUE_FULL, "");
         return;
     }
     uint64_t wait_ns = (uint64_t)j->svc->opt->job_queue_timeout_s * NS_PER_S;
@@ -356,17 +401,6 @@ static bool may_be_stopped(const struct request *req)
 bool job_may_cancel(const struct job *job)
 {
     return !job->jobs->stopped || job->req || job_is_over(job);
-}
-
-/* For the next process, if this one does not live to end it. */
-static void note_wish(const struct job *job)
-{
-    BUF_ON_EXIT struct buf text;
-    struct error e;
-    buf_init(&text, 1024);
-    error_set(&e, ERR_CANCELED, "%s", "");
-    job_error_json(&e, &text);
-    journal_note_state(job->jobs->svc->journal, job->id, job->state, -1, NULL, buf_text(&text));
 }
 
 /* What an earlier process has begun is found first. */
@@ -392,6 +426,9 @@ void job_cancel(struct job *job)
     if (job_is_over(job) || job->ending || job->canceling)
         return;
     job->canceling = true;
-    note_wish(job);
     stop(job);
+    if (job->ending)
+        return; /* what is being written says more than the wish */
+    job->wishing = true;
+    note_canceled(job);
 }

@@ -45,15 +45,16 @@ bool job_keeps(const struct job *job, unsigned i)
 
 void job_enter(struct job *job)
 {
-    CHECK(!job_is_over(job));
+    CHECK(!job_is_over(job) || job_has_left(job));
     list_push_back(bucket_of(job->jobs, job->id), &job->in_bucket);
     job->jobs->open++;
 }
 
 void job_enter_over(struct job *job)
 {
+    CHECK(job_is_over(job) && !job->ending);
     job->written = true;
-    CHECK(job_is_over(job));
+    job_events_add(job, job_state_name(job));
     list_push_back(bucket_of(job->jobs, job->id), &job->in_bucket);
     list_push_back(&job->jobs->over, &job->in_over);
     job->jobs->over_count++;
@@ -200,7 +201,7 @@ static void lose_request(struct job *job)
     buf_init(&text, 1024);
     struct error e;
     error_set(&e, ERR_UNKNOWN_OUTCOME, "%s", "");
-    job_error_json(&e, &text);
+    job_error_json(&e, 0, &text);
     journal_note_state(job->jobs->svc->journal, job->id, JOURNAL_FAILED, job->outcome.cost_nano, NULL,
                        buf_text(&text));
     job_free(job);
@@ -237,7 +238,7 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
         lose_request(job);
         return;
     }
-    if (job_is_over(job)) { /* only its callback is not */
+    if (job_is_over(job) && !job_has_left(job)) { /* only its callback is not */
         job_enter_over(job);
         callback_begin(job);
         return;
@@ -247,7 +248,10 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
             inputs_adopt(j->inputs, job->picture[i]);
     if (job->kind == JOURNAL_BATCH)
         job_batch_adopt(job);
-    job->state = JOURNAL_QUEUED;
+    if (job_has_left(job))
+        job_events_add(job, job_state_name(job));
+    else
+        job->state = JOURNAL_QUEUED;
     job_enter(job);
     if (job->kind != JOURNAL_BATCH && *job->feature->route)
         metrics_arrived(j->svc->metrics, job->feature);
@@ -301,8 +305,7 @@ void jobs_stop(struct jobs *j)
     for (size_t i = 0; i < JOB_BUCKETS; i++)
         LIST_FOREACH_SAFE (node, &j->bucket[i]) {
             struct job *job = CONTAINER_OF(node, struct job, in_bucket);
-            if (!job_is_over(job))
-                stop_waiting(job);
+            stop_waiting(job);
             job_wake(job);
         }
     job_readers_stop(j);

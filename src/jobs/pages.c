@@ -184,7 +184,8 @@ static void answer_copy(struct page_call *c)
         answer_children(c, job);
         return;
     }
-    if (c->path.what == JOB_PATH_CANCEL && !job_is_over(job) && !here) {
+    bool acts = c->path.what == JOB_PATH_CANCEL ? !job_is_over(job) : c->post && job_has_left(job);
+    if (acts && !here) {
         refuse(c, ERR_DRAINING, "Another process works on this job: ask again in a moment");
         return;
     }

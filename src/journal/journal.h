@@ -70,9 +70,8 @@ struct journal_row {
     const char *prediction; /* the provider's id; NULL: not known */
     const char *input_url;  /* where the provider finds the picture; NULL: inline, or not known */
     int64_t cost_nano;
-    const char *result; /* JSON, as in Redis (cache/result_json.h); NULL: none */
-    const char
-        *error; /* JSON {"code","message","field"?}; NULL: none. CANCELED, of an open row: it is to be */
+    const char *result;       /* JSON, as in Redis (cache/result_json.h); NULL: none */
+    const char *error;        /* JSON {"code","message","field"?}; NULL: none. Of an open row: a wish */
     int64_t callback_due_ms;  /* when its end is to be told next; 0: not. Until then the row counts as open */
     const char *callback_log; /* JSON: the tries so far; NULL: none */
 };

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from gateway import SLOW, assert_error, until
-from jobs import ended, submit
+from jobs import ended, events, submit
 from pictures import fresh
 
 pytestmark = [pytest.mark.short, pytest.mark.threads]
@@ -97,6 +97,7 @@ def test_it_is_tried_again_also_by_the_next_process(start, receiver):
     gateway.process.kill()
     gateway.process.wait()
     gateway.start()
+    assert [name for _, name, _ in events(gateway, accepted["job_id"], after=1)] == ["completed"]
     until(lambda: told(gateway, accepted["job_id"])["state"] == "delivered", 20)
     assert [a["status"] for a in told(gateway, accepted["job_id"])["attempts"]] == [500, 204]
     assert len({h["webhook-id"] for h, _ in receiver.got}) == 1

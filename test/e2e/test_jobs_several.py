@@ -75,6 +75,26 @@ def test_one_that_was_away_pays_nothing(bare, postgres, tmp_path):  # noqa: F811
     assert job(second, accepted["job_id"])["state"] == "completed"
 
 
+def test_what_one_has_told_all_tell(bare, postgres):  # noqa: F811
+    """Canceled, but its run goes on for a twin; both gateways say so, and whoever takes it over."""
+    from jobs import cancel
+    bare.upstream.script(life(wait_s=0, run_s=10))
+    first = bare.start(DATABASE_URL=postgres.url, **QUICK)
+    second = bare.start(DATABASE_URL=postgres.url, **QUICK)
+    picture = fresh()
+    leads = submit(first, picture, route=PINNED)["job_id"]
+    until(lambda: bare.upstream.count("get") > 0)
+    submit(first, picture, route=PINNED)
+    until(lambda: first.status()["followers"] == 1)
+    told = cancel(first, leads)
+    assert told["state"] == "canceled" and job(second, leads)["ended_ms"] == told["ended_ms"]
+    elsewhere = requests.post(f"{second.url}/api/jobs/{leads}/cancel", timeout=30)
+    assert elsewhere.json()["data"]["state"] == "canceled"
+    kill(first)
+    until(lambda: bare.upstream.count("canceled") == 1, 60)  # the twin's picture is not here, so nobody wants it
+    assert job(second, leads)["ended_ms"] == told["ended_ms"]
+
+
 @pytest.mark.parametrize("how", ["completed", "canceled"])
 def test_the_living_ones_are_left_alone(start, postgres, how):  # noqa: F811
     from jobs import cancel

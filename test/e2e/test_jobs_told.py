@@ -9,8 +9,9 @@ import requests
 
 from cloud import CREATE, DELIVERY, PINNED, ask, life
 from gateway import assert_error, assert_success, until
-from jobs import ASYNC, OVER, cancel, ended, job, pictures, submit
+from jobs import ASYNC, OVER, cancel, ended, events, job, pictures, submit
 from pictures import fresh
+from test_callbacks import SECRET, receiver, told as callback_of  # noqa: F401
 
 
 def kill(gateway):
@@ -117,6 +118,107 @@ def test_a_cancel_in_the_queue_is_not_forgotten(bare):
     gateway.start()
     assert [ended(gateway, name)["state"] for name in (first, second)] == ["completed", "canceled"]
     assert created(bare) == 1
+
+
+def leads_a_twin(cloud, gateway, run_s=4, **more):
+    """Two jobs that want the same; the ids of the one whose run it is, and of the other one."""
+    cloud.upstream.script(life(wait_s=0, run_s=run_s))
+    picture = fresh()
+    leads = submit(gateway, picture, route=PINNED, **more)["job_id"]
+    until(lambda: cloud.upstream.count("get") > 0)
+    follows = submit(gateway, picture, route=PINNED)["job_id"]
+    until(lambda: gateway.status()["followers"] == 1)
+    return picture, leads, follows
+
+
+def still_canceled(gateway, name):
+    shown = job(gateway, name)
+    return (shown["state"], shown["error"]["code"], shown["ended_ms"])
+
+
+def test_what_was_told_as_canceled_stays_so(bare, receiver):  # noqa: F811
+    """Its run goes on for its twin, so its row is open: whoever asks the next process is told the same all the same."""
+    gateway = bare.start(CALLBACK_SECRET=SECRET)
+    key = {"Idempotency-Key": "canceled-by-its-caller"}
+    picture, leads, follows = leads_a_twin(bare, gateway, headers=key, fields={"callback_url": receiver.url})
+    first = cancel(gateway, leads)
+    assert (first["state"], first["error"]["code"]) == ("canceled", "CANCELED")
+    until(lambda: callback_of(gateway, leads)["state"] == "delivered")
+    for _ in range(2):
+        time.sleep(0.1)  # that it was delivered is noted
+        kill(gateway)
+        gateway.start()
+        end = time.monotonic() + 0.7  # it has not begun to stop the run
+        while time.monotonic() < end:
+            assert still_canceled(gateway, leads) == ("canceled", "CANCELED", first["ended_ms"])
+            again = submit(gateway, picture, headers=key, route=PINNED, fields={"callback_url": receiver.url})
+            assert (again["job_id"], again["state"]) == (leads, "canceled")
+            assert [name for _, name, _ in events(gateway, leads, after=1)] == ["canceled"]
+            assert cancel(gateway, leads)["state"] == "canceled"
+    assert ended(gateway, follows)["state"] == "completed"
+    assert still_canceled(gateway, leads) == ("canceled", "CANCELED", first["ended_ms"])
+    until(lambda: not pictures(gateway))
+    assert (created(bare), bare.upstream.count("canceled"), len(receiver.got)) == (1, 0, 1)
+    kill(gateway)
+    gateway.start()
+    assert still_canceled(gateway, leads) == ("canceled", "CANCELED", first["ended_ms"])
+
+
+def test_its_run_is_stopped_if_nobody_wants_it(bare):
+    """The twin is killed with its process, as its caller waited: what the canceled one had begun is for nobody."""
+    bare.upstream.script(life(wait_s=0, run_s=30))
+    gateway, picture = bare.start(), fresh()
+    leads = submit(gateway, picture, route=PINNED)["job_id"]
+    until(lambda: bare.upstream.count("get") > 0)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(ask, gateway, picture)
+        until(lambda: gateway.status()["followers"] == 1)
+        assert cancel(gateway, leads)["state"] == "canceled"
+        kill(gateway)
+        assert isinstance(waits.exception(), requests.ConnectionError)
+    gateway.start()
+    until(lambda: bare.upstream.count("canceled") == 1)
+    assert job(gateway, leads)["state"] == "canceled"
+    until(lambda: not pictures(gateway))
+    assert created(bare) == 1
+
+
+def test_a_cancel_is_told_when_it_is_written(bare):
+    gateway = bare.start()
+    _, leads, follows = leads_a_twin(bare, gateway, run_s=2)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with locked(gateway):
+            answer = pool.submit(cancel, gateway, leads)
+            until(lambda: job(gateway, leads)["stage"] == "respond")
+            assert job(gateway, leads)["state"] not in OVER and not answer.done()
+        assert answer.result()["state"] == "canceled"
+    kill(gateway)
+    gateway.start()
+    assert job(gateway, leads)["state"] == "canceled"
+    assert ended(gateway, follows)["state"] == "completed"
+    assert created(bare) == 1
+
+
+def test_a_batch_that_was_canceled_stays_so(bare):
+    """The wish is written, and the provider does not answer before the end: the rest is not begun."""
+    bare.upstream.script(life(wait_s=0, run_s=30), {"match": {"call": "cancel"}, "do": "hang", "times": 1})
+    gateway = bare.start(JOBS_MAX=2, JOBS_ACTIVE_MAX=1)  # the last ones wait for room
+    items = [{"image_url": bare.upstream.put_picture(fresh())} for _ in range(12)]
+    answer = requests.post(f"{gateway.url}/api/batch", json={"feature": PINNED, "items": items}, timeout=30)
+    assert answer.status_code == 202
+    name = answer.json()["data"]["job_id"]
+    until(lambda: bare.upstream.count("get") > 0)
+    time.sleep(0.2)  # its id is noted
+    assert cancel(gateway, name)["state"] == "running"
+    kill(gateway)
+    gateway.start()
+    done = ended(gateway, name)
+    assert (done["state"], done["error"]["code"], done["batch"]["canceled"]) == ("canceled", "CANCELED", 12)
+    until(lambda: bare.upstream.record()["running"].get("all", 0) == 0)
+    assert (created(bare), bare.upstream.count("canceled")) == (1, 1)
+    kill(gateway)
+    gateway.start()
+    assert still_canceled(gateway, name)[:2] == ("canceled", "CANCELED")
 
 
 @pytest.mark.short
