@@ -119,7 +119,7 @@ class Caller(threading.Thread):
 
     def run(self):
         actions = [self.upload] * 6 + [self.by_digest] * 2 + [self.again] * 2 + [self.wait_for_it] * 2 + \
-            [self.with_key] * 3 + [self.batch] + [self.cancel] * 2 + [self.look] * 3
+            [self.with_key] * 3 + [self.batch] + [self.cancel, self.leave_twin] + [self.look] * 3
         try:
             while not self.round.over.is_set():
                 with contextlib.suppress(requests.RequestException):  # no answer: it has been killed
@@ -202,13 +202,21 @@ class Caller(threading.Thread):
             self.ledger.batches[answer.json()["data"]["job_id"]] = attempts
         self.round.happened("accepted")
 
-    def cancel(self):
-        attempt = self.pick(lambda a: a.job_id and not a.told)
+    def cancel(self, attempt=None):
+        attempt = attempt or self.pick(lambda a: a.job_id and not a.told)
         if attempt:
             attempt.cancel = True
             asked_at = time.monotonic()
             self.world.see(attempt, self.post(f"/api/jobs/{attempt.job_id}/cancel"), asked_at)
             self.round.happened("canceled")
+
+    def leave_twin(self):
+        """Canceled, but another one wants the same, so that its run goes on."""
+        first = self.open_attempt(self.fresh(), key=str(uuid.uuid4()))
+        self.send(first)
+        self.send(self.open_attempt(first.work))
+        if first.job_id:
+            self.cancel(first)
 
     def look(self):
         attempt = self.pick(lambda a: a.job_id and not a.told)
@@ -278,10 +286,17 @@ class World:
         with self.lock:
             self.ledger.heard(attempt, answer.json()["data"], asked_at)
 
-    # ---- when all is to be over ----
-
     def get(self, path, **more):
         return self.gateway.get(path, **more)
+
+    def look_back(self):
+        """What was told lately, the next process knows from its first moment on."""
+        for a in self.ledger.attempts[-60:]:
+            if a.job_id and a.told:
+                asked_at = time.monotonic()
+                self.see(a, self.get(f"/api/jobs/{a.job_id}"), asked_at)
+
+    # ---- when all is to be over ----
 
     def end_of(self, attempt):
         """Waits for a job's end; the job."""
@@ -435,6 +450,7 @@ class Round:
             if c.wrong:
                 raise c.wrong
         self._start_again()
+        self.world.look_back()
 
 
 def run(rounds, seed, folder, database=None, settle_rate=0.4, say=print):
