@@ -5,7 +5,7 @@ PORT ?= 3000
 ROUNDS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help run build deps models test test-sanitize crash bench check fuzz format generate clean
+.PHONY: help run build deps models test test-sanitize crash golden bench check fuzz format generate clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ test-sanitize: ## The sanitizer builds alone
 crash: build ## Kill it ROUNDS times at moments that SEED chooses; jobs and money are counted (test/crash)
 	@tools/deps --dev
 	@LIMNER_BIN=$(CURDIR)/$(BUILD)/limner deps/venv/bin/python test/crash/rounds.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database)
+
+golden: deps ## Draw the comic pages of test/golden anew; look at them before you commit
+	@tools/build $(BUILD) -- unit-imaging-test_page_golden
+	@LIMNER_GOLDEN=renew $(BUILD)/unit-imaging-test_page_golden
 
 bench: models ## Measure, beside the bare bounds; prints a table and writes bench.json
 	@tools/bench

@@ -6,13 +6,14 @@
 # PATH, so node, npm or Python from elsewhere are left alone.
 DEBIAN_RUN=(
   gcc:gcc libc6-dev make:make meson:meson ninja-build:ninja pkg-config:pkg-config
-  libmicrohttpd-dev libuv1-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libpq-dev libhiredis-dev libarchive-dev libwslay-dev libcmocka-dev
+  libmicrohttpd-dev libuv1-dev libjansson-dev libssl-dev libcurl4-openssl-dev libsqlite3-dev libpq-dev libhiredis-dev libarchive-dev libhpdf-dev libwslay-dev libcmocka-dev
+  fonts-comic-neue fonts-sil-andika fonts-tlwg-purisa-ttf fonts-wqy-microhei fonts-dejavu-core fonts-noto-color-emoji
   python3:python3 python3-venv python3-pip:pip3 npm:npm curl:curl ca-certificates
 )
 # For checks, tests and benchmarks only (tools/deps --dev).
 DEBIAN_DEV=(
   clang:clang clang-tidy:clang-tidy clang-format:clang-format libclang-rt-14-dev wrk:wrk
-  nodejs:node gdb:gdb valgrind:valgrind redis-tools:redis-check-rdb
+  nodejs:node gdb:gdb valgrind:valgrind redis-tools:redis-check-rdb poppler-utils:pdftoppm
 )
 
 # What Debian's postgresql is, and the libraries it needs when it is only unpacked.

@@ -7,7 +7,8 @@
  * bubble never leaves its panel, and holds its text. The same request gives the same pixels.
  *
  * Order: imaging_start, page_fonts_start, then these calls from threads with the stack that imaging.h asks
- * for. Errors: VALIDATION: a picture cannot be decoded (ret_bad_panel says which); INTERNAL. */
+ * for. A page of four panels takes about a tenth of a second and 25 MB; one panel is in memory at a time.
+ * Errors: VALIDATION: a picture cannot be decoded; INTERNAL. */
 #pragma once
 
 #include "imaging/imaging.h"
@@ -58,7 +59,8 @@ struct page_made {
     uint32_t width, height; /* PAGE_WIDTH × PAGE_HEIGHT */
 };
 
-/* A front page: one picture, a title, who made it. */
+/* A front page: one picture on the whole of it, a title where the eye is not drawn to, who made it. The title
+ * is as large as it fits. */
 struct page_cover {
     const struct blob *image; /* NULL: a plain ground */
     struct image_info info;
@@ -68,19 +70,25 @@ struct page_cover {
 };
 
 /* Finds the fonts that text is drawn with; what is missing is drawn with what there is. PROCESSING: there is
- * none at all; e names the packages to install. Once, before other threads draw; cheap later on. */
+ * none at all; e names the packages to install. Once, before there are other threads (it changes the
+ * environment); the fonts themselves are read at the first text. */
 int page_fonts_start(struct error *e) MUST_CHECK;
 /* Which fonts it has found, "Comic Neue, Noto Sans CJK"; for people. */
 const char *page_fonts_found(void);
 
+/* On VALIDATION, and only then, ret_bad_panel is the first panel whose picture is damaged; else it is left
+ * alone. */
 int page_render(const struct page_request *req, struct page_made *ret, unsigned *ret_bad_panel,
                 struct error *e) MUST_CHECK;
 int page_render_cover(const struct page_cover *cover, struct page_made *ret, struct error *e) MUST_CHECK;
 
-/* Where panel i of count lies on the page, for those who draw for it: the shape to ask a model for. */
+/* Where panel i of count lies on the page, its border included, for those who draw for it: the shape to ask a
+ * model for. 2: one above the other; 3: one above two; 4: two rows of two; 5: two, one, two; 6: three rows of
+ * two. Read row by row, from the right if right_to_left. */
 void page_cell(unsigned count, unsigned i, bool right_to_left, uint32_t *ret_x, uint32_t *ret_y,
                uint32_t *ret_width, uint32_t *ret_height);
 
-/* A small JPEG or WebP of a picture, at most `side` pixels long, for a preview. */
+/* A small WebP of a picture, at most `side` pixels long, for a preview: about 6 kB for 192. Never enlarged.
+ */
 int page_thumbnail(const struct blob *image, const struct image_info *info, uint32_t side, struct blob **ret,
                    struct error *e) MUST_CHECK;
