@@ -104,7 +104,13 @@ void story_board_prompt(const struct story_ask *ask, const struct story_outline 
 /* Asks to mend an answer: the same prompt again, what came (cut to a bound), and what is wrong with it. */
 void story_repair_prompt(const char *prompt, const char *answer, const struct error *wrong, struct buf *ret);
 
-/* ---- answers ---- */
+/* ---- answers ----
+ * Beats and panels beyond those that are wanted are cut off; too few, without those that cannot be used, are
+ * an error. An answer that ends in the middle counts up to its last whole beat or panel, if these are enough.
+ * A board is refused if its dialogue has no letter beyond ASCII and its language is not written so. */
+
+/* "characters": [{"name","tags"}], a member of an object that is open. */
+void story_put_characters(struct buf *json, const struct story_outline *o);
 
 int story_outline_read(const struct story_ask *ask, const char *answer, size_t size, struct arena *a,
                        struct story_outline *ret, struct error *e) MUST_CHECK;
@@ -120,6 +126,14 @@ void story_board_fallback(const struct story_ask *ask, const struct story_outlin
 
 /* Which beats a page has: in order, each once, the pages as even as can be. */
 void story_share(unsigned beats, unsigned pages, unsigned page, unsigned *ret_first, unsigned *ret_count);
+
+/* The last answer was no good, and there will be no other: what can be used of it is kept, also in another
+ * language than was asked for, and only the rest is made up. REPAIRED: nothing was. Always succeeds. */
+enum story_source story_outline_salvage(const struct story_ask *ask, const char *answer, size_t size,
+                                        struct arena *a, struct story_outline *ret);
+enum story_source story_board_salvage(const struct story_ask *ask, const struct story_outline *outline,
+                                      unsigned page, const char *answer, size_t size, struct arena *a,
+                                      struct story_board *ret);
 
 /* ---- tags for the model that draws ---- */
 

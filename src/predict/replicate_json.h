@@ -5,11 +5,11 @@
  * number of values are capped before anything is built. Of duplicate keys the last one counts. Any thread. */
 #pragma once
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/blob.h"
+#include "base/json.h"
 #include "base/macros.h"
 
 enum {
@@ -28,9 +28,3 @@ struct blob *replicate_json_mended(const void *data, size_t size) MUST_CHECK;
 json_t *replicate_json_read(const void *data, size_t size) MUST_CHECK;
 
 const char *replicate_json_text(const json_t *object, const char *key); /* "" if it has no such string */
-
-static inline void cleanup_json(json_t **j)
-{
-    json_decref(*j);
-}
-#define JSON_ON_EXIT CLEANUP(cleanup_json)
