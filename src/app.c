@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "app_budgets.h"
+#include "app_comics.h"
 #include "app_history.h"
 #include "app_jobs.h"
 #include "app_limiters.h"
@@ -179,7 +180,7 @@ static int make_all(struct app *app, struct error *e)
 {
     struct services *svc = &app->svc;
     app_program_dir(app->program_dir, sizeof(app->program_dir));
-    if (imaging_start(e) < 0)
+    if (app_choose_models(app->opt, e) < 0 || imaging_start(e) < 0)
         return -(int)e->code;
     app->imaging = true;
     app->uv = loop_uv_new();
@@ -189,6 +190,7 @@ static int make_all(struct app *app, struct error *e)
     list_init(&svc->live);
     make_lanes(app);
     app_make_limiters(svc);
+    app_make_comics(svc);
     svc->rate = app->wants.serve && app->opt->rate_limits ? rate_new() : NULL;
     svc->flights = flights_new();
     svc->metrics = metrics_new(clock_mono_ns());
@@ -265,6 +267,7 @@ void app_free(struct app *app)
     metrics_free(svc->metrics);
     prices_free(app->prices);
     app_limiters_free(svc);
+    app_comics_free(svc);
     rate_free(svc->rate);
     app_status_free(app->status);
     uploads_free(svc->uploads);

@@ -27,6 +27,12 @@ static void started(void *ctx)
     jobs_started(a->jobs);
 }
 
+static void taken(void *ctx)
+{
+    struct app_jobs *a = ctx;
+    jobs_taken(a->jobs);
+}
+
 static void noted(void *ctx, const char *id, bool over)
 {
     struct app_jobs *a = ctx;
@@ -66,6 +72,7 @@ int app_make_jobs(struct services *svc, struct lane *disk, struct app_jobs *ret,
         .owner_s = (unsigned)opt->job_owner_s,
         .found = found,
         .started = started,
+        .taken = taken,
         .noted = noted,
         .tell = tell,
         .ctx = ret,

@@ -22,6 +22,7 @@ void app_make_limiters(struct services *svc)
         svc->class_limiter[c] = make(svc, class_name((enum class)c), slots[c]);
     svc->local_limiter = make(svc, "local", LOCAL_SLOTS);
     svc->fetch_limiter = make(svc, "fetch", opt->fetch_concurrency);
+    svc->story_limiter = make(svc, "stories", opt->comics_max);
     svc->step_limiter = make(svc, "replace-bg", opt->replace_bg_concurrency);
 }
 
@@ -31,6 +32,7 @@ void app_limiters_free(struct services *svc)
         limiter_free(svc->class_limiter[c]);
     limiter_free(svc->local_limiter);
     limiter_free(svc->step_limiter);
+    limiter_free(svc->story_limiter);
     limiter_free(svc->fetch_limiter);
     key_weights_free((struct key_weights *)svc->weights);
 }

@@ -29,8 +29,10 @@ static void describe_provider(struct provider *p, struct buf *out)
 {
     unsigned asked = 0, run = 0;
     for (unsigned i = 0; i < FEATURE_COUNT; i++) {
-        asked += features[i].step == FEATURE_NONE;
-        run += features[i].step == FEATURE_NONE && runs(p, &features[i]);
+        bool counts = features[i].step == FEATURE_NONE && (p->ops->bills || features[i].keep != KEEP_NEVER) &&
+                      features[i].work != WORK_PHOTOS;
+        asked += counts;
+        run += counts && runs(p, &features[i]);
     }
     const char *how = run == asked ? "ok" : run > 0 ? "partial" : "unavailable";
     buf_printf(out, ",\"provider.%s\":\"%s\"", p->ops->name, how);
@@ -49,7 +51,9 @@ static bool first_runs(const struct services *svc, const struct feature *f)
         if (e.retry_after_s > 0)
             return false;
     }
-    return false;
+    /* Stories need models elsewhere, comics of photos this machine: where there are none they are not missed.
+     */
+    return f->keep == KEEP_NEVER || f->work == WORK_PHOTOS;
 }
 
 static bool all_run(const struct services *svc)

@@ -12,7 +12,7 @@
 #include "base/digest.h"
 #include "base/macros.h"
 
-enum { RESULT_OUTPUTS_MAX = 12 };
+enum { RESULT_OUTPUTS_MAX = 14 };
 
 struct result_output {
     char *key; /* of the stored object */
@@ -31,6 +31,7 @@ struct result {
     char *ran_on;  /* provider */
     char *network; /* local runs: the network; else NULL */
     char *reason;  /* local runs: why this network; else NULL */
+    char *detail;  /* JSON: what an answer tells besides; NULL: nothing */
     bool degraded; /* a provider further down the list ran it */
     bool prescaled;
     uint32_t original_width, original_height;

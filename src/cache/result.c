@@ -37,6 +37,7 @@ void result_unref(struct result *r)
     free(r->ran_on);
     free(r->network);
     free(r->reason);
+    free(r->detail);
     free(r);
 }
 
@@ -48,7 +49,7 @@ static size_t text_bytes(const char *s)
 size_t result_bytes(const struct result *r)
 {
     size_t n = sizeof(*r) + text_bytes(r->model) + text_bytes(r->version) + text_bytes(r->ran_on) +
-               text_bytes(r->network) + text_bytes(r->reason);
+               text_bytes(r->network) + text_bytes(r->reason) + text_bytes(r->detail);
     for (unsigned i = 0; i < r->output_count; i++)
         n += text_bytes(r->output[i].key) + text_bytes(r->output[i].content_type);
     return n;

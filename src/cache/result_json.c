@@ -12,7 +12,7 @@
 /* Raised when a field changes its meaning, or one comes that an answer cannot do without. */
 enum { VERSION = 1 };
 
-_Static_assert(sizeof(struct result) == 504, "a new field of struct result belongs here too");
+_Static_assert(sizeof(struct result) == 576, "a new field of struct result belongs here too");
 
 /* ---- writing ---- */
 
@@ -27,14 +27,14 @@ int result_to_json(const struct result *r, struct buf *ret)
     json_t *outputs = json_array();
     for (unsigned i = 0; i < r->output_count; i++)
         json_array_append_new(outputs, output_json(&r->output[i]));
-    json_t *doc = json_pack("{s:i,s:o,s:s*,s:s,s:s*,s:s,s:s*,s:s*,s:b,s:b,s:[I,I],s:[I,I],s:I,s:I,s:I,s:I}",
-                            "v", VERSION, "outputs", outputs, "feature", result_feature(r), "model", r->model,
-                            "version", r->version, "ran_on", r->ran_on, "network", r->network, "reason",
-                            r->reason, "degraded", (int)r->degraded, "prescaled", (int)r->prescaled,
-                            "original", (json_int_t)r->original_width, (json_int_t)r->original_height,
-                            "scaled", (json_int_t)r->prescaled_width, (json_int_t)r->prescaled_height,
-                            "run_ns", (json_int_t)r->run_ns, "cost_nano", (json_int_t)r->cost_nano, "made_ms",
-                            (json_int_t)r->made_ms, "keep_ms", (json_int_t)r->keep_ms);
+    json_t *doc = json_pack(
+        "{s:i,s:o,s:s*,s:s,s:s*,s:s,s:s*,s:s*,s:s*,s:b,s:b,s:[I,I],s:[I,I],s:I,s:I,s:I,s:I}", "v", VERSION,
+        "outputs", outputs, "feature", result_feature(r), "model", r->model, "version", r->version, "ran_on",
+        r->ran_on, "network", r->network, "reason", r->reason, "detail", r->detail, "degraded",
+        (int)r->degraded, "prescaled", (int)r->prescaled, "original", (json_int_t)r->original_width,
+        (json_int_t)r->original_height, "scaled", (json_int_t)r->prescaled_width,
+        (json_int_t)r->prescaled_height, "run_ns", (json_int_t)r->run_ns, "cost_nano",
+        (json_int_t)r->cost_nano, "made_ms", (json_int_t)r->made_ms, "keep_ms", (json_int_t)r->keep_ms);
     CHECK(doc);
     char *text = json_dumps(doc, JSON_COMPACT);
     json_decref(doc);
@@ -126,7 +126,8 @@ static bool take_all(const json_t *doc, struct result *r)
            take_outputs(json_object_get(doc, "outputs"), r) && take_text(doc, "model", true, &r->model) &&
            take_text(doc, "version", false, &r->version) && take_text(doc, "ran_on", true, &r->ran_on) &&
            take_text(doc, "network", false, &r->network) && take_text(doc, "reason", false, &r->reason) &&
-           take_bool(doc, "degraded", &r->degraded) && take_bool(doc, "prescaled", &r->prescaled) &&
+           take_text(doc, "detail", false, &r->detail) && take_bool(doc, "degraded", &r->degraded) &&
+           take_bool(doc, "prescaled", &r->prescaled) &&
            take_size(json_object_get(doc, "original"), &r->original_width, &r->original_height) &&
            take_size(json_object_get(doc, "scaled"), &r->prescaled_width, &r->prescaled_height) &&
            take_int(json_object_get(doc, "run_ns"), INT64_MAX, &r->run_ns) && take_cost(doc, &r->cost_nano) &&

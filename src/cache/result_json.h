@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "cache/cache.h"
 
-enum { RESULT_JSON_MAX = 32 << 10 };
+enum { RESULT_JSON_MAX = 96 << 10 };
 
 /* 0, or -EMSGSIZE: it does not fit into ret. */
 int result_to_json(const struct result *r, struct buf *ret) MUST_CHECK;

@@ -19,6 +19,7 @@
 #include "cli/text.h"
 #include "loop/loop_uv.h"
 #include "metrics/metrics.h"
+#include "request/story.h"
 
 enum { DRAW_MS = 100 };
 
@@ -64,6 +65,8 @@ static const char *phase_of(const struct batch *b, const struct request *req)
         return "composing";
     if (req->at > STAGE_RUN)
         return "writing";
+    if (req->run.story)
+        return *story_step(req->run.story) ? story_step(req->run.story) : "outline";
     if (req->run.total == 0)
         return req->run.child ? "cutting out" : "starting";
     return req->run.done == req->run.total ? "encoding" : NULL;
@@ -83,7 +86,9 @@ static void draw(struct batch *b)
         .name = b->name,
         .done = req->run.done,
         .total = req->run.total,
-        .part = b->aim.count > 1 ? "result" : "tile",
+        .part = b->aim.comic       ? "step"
+                : b->aim.count > 1 ? "result"
+                                   : "tile",
         .phase = phase_of(b, req),
         .elapsed_s = seconds_since(b, b->pace.image_ns),
         .left_s = pace_left_s(&b->pace, (unsigned)(inputs->count - b->at), now),
@@ -150,21 +155,61 @@ static void tell_sizes(struct batch *b, const struct result *r, const struct res
         fputs("done", b->lines);
 }
 
+/* The rest of a result's line. */
+static void tell_how(struct batch *b, const struct result *r, bool last)
+{
+    fprintf(b->lines, "  %s", r->network ? r->network : r->model);
+    if (last) /* of all */
+        fprintf(b->lines, "  %.1f s", seconds_since(b, b->pace.image_ns));
+    fputc('\n', b->lines);
+}
+
+static const struct result_output *comic_part(const struct batch *b, const struct result *r, unsigned n)
+{
+    for (unsigned i = 0; i < r->output_count; i++)
+        if (comic_out_number(b->aim.comic, r->output[i].key) == n)
+            return &r->output[i];
+    return NULL;
+}
+
+/* The files that there are now; of a book also how many pages are in it. */
+static void tell_comic(struct batch *b, const struct result *r)
+{
+    unsigned pages = 0;
+    for (unsigned i = 0; i < r->output_count; i++)
+        pages += r->output[i].width > 0;
+    for (unsigned n = 1; n <= b->aim.count; n++) {
+        const struct result_output *out = comic_part(b, r, n);
+        FREE_ON_EXIT char *path = out_path(&b->aim, n), *shown = out_shown(path, b->utf8);
+        fputs(shown, b->lines);
+        if (out && out->width)
+            fprintf(b->lines, "  %u%s%u", out->width, b->utf8 ? "×" : "x", out->height);
+        else
+            fprintf(b->lines, "  %u page%s", pages, pages == 1 ? "" : "s");
+        tell_how(b, r, n == b->aim.count);
+    }
+}
+
+static void tell_pictures(struct batch *b, const struct result *r)
+{
+    for (unsigned i = 0; i < r->output_count; i++) {
+        FREE_ON_EXIT char *path = out_path(&b->aim, i + 1), *shown = out_shown(path, b->utf8);
+        fputs(shown, b->lines);
+        tell_sizes(b, r, &r->output[i]);
+        tell_how(b, r, i + 1 == r->output_count);
+    }
+}
+
 static void tell_done(struct batch *b, const struct result *r)
 {
     b->done++;
     progress_clear(&b->progress);
     if (quiet(b))
         return;
-    for (unsigned i = 0; i < r->output_count; i++) {
-        FREE_ON_EXIT char *path = out_path(&b->aim, i + 1), *shown = out_shown(path, b->utf8);
-        fputs(shown, b->lines);
-        tell_sizes(b, r, &r->output[i]);
-        fprintf(b->lines, "  %s", r->network ? r->network : r->model);
-        if (i + 1 == r->output_count) /* of all */
-            fprintf(b->lines, "  %.1f s", seconds_since(b, b->pace.image_ns));
-        fputc('\n', b->lines);
-    }
+    if (b->aim.comic)
+        tell_comic(b, r);
+    else
+        tell_pictures(b, r);
     fflush(b->lines);
     tell_network(b, r);
 }
@@ -259,12 +304,14 @@ static void add_fields(const struct batch *b, struct request *req)
         request_add_field(req, rows[i].name, field_value(b, req, &rows[i], params->value[i]));
 }
 
+/* bytes: of the input; NULL: there is none. */
 static void add_pictures(const struct batch *b, struct request *req, struct blob *bytes)
 {
-    req->receive.body[0] = body_from_blob(b->svc->spool, bytes);
-    for (unsigned i = 1; i < IMAGES_MAX; i++)
-        if (b->config->picture[i])
-            req->receive.body[i] = body_from_blob(b->svc->spool, b->config->picture[i]);
+    for (unsigned i = 0; i < IMAGES_MAX; i++) {
+        struct blob *picture = i == 0 && bytes ? bytes : b->config->picture[i];
+        if (picture)
+            req->receive.body[i] = body_from_blob(b->svc->spool, picture);
+    }
     req->receive.complete = true;
 }
 
@@ -306,6 +353,7 @@ static void take_aim(struct batch *b, const struct input *input)
         .type = input->type,
         .quality = (int)b->svc->opt->output_quality,
         .count = args->results,
+        .comic = args->comic,
     };
     free(b->name);
     b->name = input_shown_name(input->path, b->utf8);
@@ -324,7 +372,7 @@ static bool begin(struct batch *b, const struct input *input)
     BLOB_ON_EXIT struct blob *bytes = NULL;
     struct error e;
     pace_image_begin(&b->pace, loop_now_ns(b->svc->loop));
-    if (input_read(input, &bytes, &e) < 0) {
+    if (!input->unread && input_read(input, &bytes, &e) < 0) {
         tell_failure(b, e.reason);
         return false;
     }

@@ -58,6 +58,9 @@ static int run_batch(const struct config *config, int argc, char **argv)
     if (!name)
         return cli_usage("which feature? Say --feature clarity, or another command's name");
     const struct feature *f = feature_by_command(name);
+    const struct command *command = cli_find(name);
+    if (command && command->run == cli_comic)
+        return cli_usage("a comic is no batch of pictures: limner comic has a --server of its own");
     if (!f)
         return cli_usage("there is no feature \"%.40s\"; limner help lists them", name);
     return feature_command(config, f, argc, argv, true);

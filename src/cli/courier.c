@@ -75,13 +75,15 @@ static int make_form(struct courier_picture *p, struct error *e)
     struct blob *picture[IMAGES_MAX];
     struct image_info info;
     struct error ignored;
-    int r = input_read(p->input, &bytes, e);
+    int r = p->input->unread ? 0 : input_read(p->input, &bytes, e);
     if (r < 0)
         return r;
-    if (image_probe(bytes, &any, &info, &ignored) == 0)
-        p->original = (struct courier_size){info.width, info.height};
     memcpy(picture, config->picture, sizeof(picture));
-    picture[0] = bytes;
+    if (bytes) {
+        picture[0] = bytes;
+        if (image_probe(bytes, &any, &info, &ignored) == 0)
+            p->original = (struct courier_size){info.width, info.height};
+    }
     feature_form_release(&p->form);
     feature_form_make(config->args, picture, p->aim.type, &p->form);
     return 0;
@@ -147,25 +149,27 @@ void courier_refused(struct courier_picture *p)
     json_decref(doc);
 }
 
-/* The gateway's word for where the job is; nothing that could steer a terminal. */
+/* The gateway's words for where the job is; nothing that could steer a terminal. */
 static void keep_word(char ret[static COURIER_WORD_MAX], const char *word)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyz_";
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz_0123456789/ ";
     bool ok = strlen(word) < COURIER_WORD_MAX && word[strspn(word, plain)] == '\0';
     snprintf(ret, COURIER_WORD_MAX, "%s", ok ? word : "");
 }
 
 static void note_progress(struct courier_picture *p, const json_t *job)
 {
-    char before[COURIER_WORD_MAX];
+    char before[COURIER_WORD_MAX], told[COURIER_WORD_MAX];
     int percent = p->percent;
     const json_t *eta = json_object_get(job, "eta_ms");
     const json_t *done = json_object_get(json_object_get(job, "progress"), "percent");
     memcpy(before, p->stage, sizeof(before));
+    memcpy(told, p->told, sizeof(told));
     keep_word(p->stage, courier_text(job, "stage"));
+    keep_word(p->told, courier_text(job, "step"));
     p->percent = json_is_integer(done) ? (int)MAX(MIN(json_integer_value(done), 100), 0) : -1;
     p->left_s = json_is_integer(eta) ? (double)json_integer_value(eta) / 1e3 : -1;
-    if (percent != p->percent || strcmp(before, p->stage) != 0)
+    if (percent != p->percent || strcmp(before, p->stage) != 0 || strcmp(told, p->told) != 0)
         courier_of(p)->voice->progress(p);
 }
 
@@ -327,6 +331,7 @@ static bool begin(struct errand *a)
         .type = p->input->type,
         .quality = (int)r->config->opt->output_quality,
         .count = args->results,
+        .comic = args->comic,
     };
     a->name = input_shown_name(p->input->path, text_utf8_ok());
     if (p->input->problem) {
@@ -358,8 +363,8 @@ static void view(const void *ctx, struct progress_view *v)
     const struct courier_picture *p = &r->picture[0];
     if (v->images != 1 || !p->errand)
         return;
-    bool told = p->step == COURIER_WAIT && *p->stage;
-    v->phase = told ? p->stage : words[p->step];
+    const char *told = *p->told ? p->told : p->stage;
+    v->phase = p->step == COURIER_WAIT && *told ? told : words[p->step];
     v->done = p->percent > 0 ? (unsigned)p->percent : 0;
     v->total = 100;
     v->left_s = p->left_s;

@@ -58,6 +58,8 @@ static void tell_progress(const struct courier_picture *p)
     BUF_ON_EXIT struct buf b;
     begin_of(&b, "progress", p);
     json_out_text(&b, "stage", p->stage);
+    if (*p->told)
+        json_out_text(&b, "step", p->told);
     if (p->percent >= 0)
         json_out_int(&b, "percent", p->percent);
     end(&b, courier_of(p)->lines);

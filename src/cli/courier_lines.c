@@ -15,8 +15,9 @@ static void put_size(const struct courier *r, struct courier_size size)
     fprintf(r->lines, "%u%s%u", size.width, r->utf8 ? "×" : "x", size.height);
 }
 
-/* "  600×400 → 1200×800", as far as it is known */
-static void tell_sizes(const struct courier *r, struct courier_size from, struct courier_size to)
+/* "  600×400 → 1200×800", as far as it is known; of a book its pages */
+static void tell_sizes(const struct courier *r, struct courier_size from, struct courier_size to,
+                       unsigned pages)
 {
     fputs("  ", r->lines);
     if (from.width) {
@@ -25,6 +26,8 @@ static void tell_sizes(const struct courier *r, struct courier_size from, struct
     }
     if (to.width)
         put_size(r, to);
+    else if (pages)
+        fprintf(r->lines, "%u page%s", pages, pages == 1 ? "" : "s");
     else
         fputs("done", r->lines);
 }
@@ -32,15 +35,15 @@ static void tell_sizes(const struct courier *r, struct courier_size from, struct
 static void tell_completed(const struct courier_picture *p)
 {
     const struct courier *r = courier_of(p);
-    const json_t *meta = json_object_get(p->result, "meta");
-    const char *model = json_string_value(json_object_get(meta, "model"));
+    const json_t *said = json_object_get(json_object_get(p->result, "meta"), "model");
+    const char *model = json_string_value(json_is_object(said) ? json_object_get(said, "image") : said);
     if (r->config->args->quiet)
         return;
     for (unsigned i = 0; i < p->count; i++) {
         FREE_ON_EXIT char *path = out_path(&p->aim, i + 1), *shown = out_shown(path, r->utf8);
         FREE_ON_EXIT char *ran = text_clean(model ? model : "", r->utf8);
         fputs(shown, r->lines);
-        tell_sizes(r, p->original, p->size[i]);
+        tell_sizes(r, p->original, p->size[i], p->pages);
         fprintf(r->lines, "  %s", ran);
         if (i + 1 == p->count) /* of all */
             fprintf(r->lines, "  %.1f s", errand_seconds(p->errand));

@@ -33,6 +33,7 @@ struct courier_picture {
     char id[COURIER_ID_MAX];      /* "": there is none */
     bool replayed;                /* it was there before */
     char stage[COURIER_WORD_MAX]; /* a plain word */
+    char told[COURIER_WORD_MAX];  /* more of it, likewise: "panel 5/12"; "": it does not say */
     int percent;                  /* negative: not known */
     double left_s;                /* likewise */
     json_t *result;               /* {"data","meta"}; NULL: none yet */
@@ -40,6 +41,7 @@ struct courier_picture {
 
     /* its results */
     unsigned count, at; /* how many there are; the one that comes next, from 0 */
+    unsigned pages;     /* of a comic that is one file */
     struct courier_size original, size[RESULT_OUTPUTS_MAX];
     struct blob *bytes; /* while they are written */
     struct out_file file;

@@ -31,12 +31,46 @@ static void complete(struct courier_picture *p)
     errand_over(p->errand);
 }
 
+/* What a result's link is a member of, and called. */
+struct link {
+    const json_t *in;
+    const char *name;
+};
+
+/* A comic's pages are beside its data, the cover and the book in it. */
+static struct link comic_link(const struct courier_picture *p, unsigned at)
+{
+    const json_t *data = json_object_get(p->result, "data");
+    if (p->aim.type == IMAGE_UNKNOWN)
+        return (struct link){json_object_get(data, "document"), "url"};
+    if (p->aim.comic->cover && at + 1 == p->count)
+        return (struct link){json_object_get(data, "cover"), "url"};
+    return (struct link){json_array_get(json_object_get(p->result, "pages"), at), "page_url"};
+}
+
 /* NULL: the gateway has not named it. */
 static const char *link_of(const struct courier_picture *p, unsigned at)
 {
     const json_t *data = json_object_get(p->result, "data"), *list = json_object_get(data, "outputs");
-    const char *url = courier_text(list ? json_array_get(list, at) : data, "url");
+    struct link link = {list ? json_array_get(list, at) : data, "url"};
+    if (p->aim.comic)
+        link = comic_link(p, at);
+    const char *url = courier_text(link.in, link.name);
     return *url ? url : NULL;
+}
+
+static void count_results(struct courier_picture *p)
+{
+    const json_t *list = json_object_get(json_object_get(p->result, "data"), "outputs");
+    const json_t *pages = json_object_get(p->result, "pages");
+    bool comic = p->aim.comic, book = comic && p->aim.type == IMAGE_UNKNOWN;
+    const json_t *cover = comic ? json_object_get(json_object_get(p->result, "data"), "cover") : NULL;
+    size_t count = json_array_size(comic ? pages : list);
+    count += book ? cover != NULL : comic && p->aim.comic->cover;
+    p->pages = book ? (unsigned)count : 0;
+    p->count = book || count == 0 ? 1 : (unsigned)MIN(count, (size_t)RESULT_OUTPUTS_MAX);
+    if (comic)
+        p->aim.count = p->count; /* as many as there are, whatever was expected */
 }
 
 static void fetch_next(struct courier_picture *p)
@@ -60,8 +94,7 @@ static void fetch_next(struct courier_picture *p)
 void courier_take_result(struct courier_picture *p, json_t *result)
 {
     p->result = json_incref(result);
-    const json_t *list = json_object_get(json_object_get(result, "data"), "outputs");
-    p->count = json_array_size(list) ? (unsigned)MIN(json_array_size(list), (size_t)RESULT_OUTPUTS_MAX) : 1;
+    count_results(p);
     p->at = 0;
     if (p->count > 1 && out_is_stream(p->aim.path))
         courier_fail(p, NULL,
@@ -74,8 +107,10 @@ static int run_write(struct lane_job *job)
 {
     static const struct image_limits any = {UINT64_MAX, UINT64_MAX};
     struct courier_picture *p = CONTAINER_OF(job, struct courier_picture, write);
-    struct image_info info;
-    int r = image_probe(p->bytes, &any, &info, &p->write_err);
+    struct image_info info = {0};
+    bool book = p->aim.comic && p->aim.type == IMAGE_UNKNOWN;
+    int r = book ? comic_book_check(p->aim.comic, p->bytes, &p->write_err)
+                 : image_probe(p->bytes, &any, &info, &p->write_err);
     if (r < 0)
         return r;
     p->size[p->at] = (struct courier_size){info.width, info.height};

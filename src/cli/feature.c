@@ -1,5 +1,5 @@
-/* limner clarity, enhance, beautify, upscale, style, replace-bg, relight: the pipeline without a gateway, or,
- * with --server, and as limner batch, through one. */
+/* limner clarity, enhance, beautify, upscale, style, replace-bg, relight, and the running of limner comic:
+ * the pipeline without a gateway, or, with --server, and as limner batch, through one. */
 #include "cli/feature.h"
 
 #include <signal.h>
@@ -16,6 +16,7 @@
 #include "cli/out_store.h"
 #include "cli/solo.h"
 #include "cli/text.h"
+#include "imaging/page.h"
 #include "local/local.h"
 
 /* What one run of the command has beside its arguments. */
@@ -35,21 +36,39 @@ static void job_release(struct job *j)
 
 /* ---- what every picture would fail for is said once, before the first ---- */
 
-static int check_provider(struct app *app, const struct feature *f, struct error *e)
+static int find_provider(struct app *app, const struct feature *f, struct error *e)
 {
     const struct services *svc = app_services(app);
-    const struct feature *runs = f->step == FEATURE_NONE ? f : &features[f->step];
     struct error first = {0};
     for (unsigned i = 0; i < svc->provider_count; i++) {
         struct provider *p = svc->provider[i];
         struct error why = {0};
-        if (p->ops->available(p, runs, &why) == 0)
+        if (p->ops->available(p, f, &why) == 0)
             return 0;
         if (first.code == ERR_NONE)
             first = why;
     }
     *e = first;
     return -(int)e->code;
+}
+
+static int check_story(struct app *app, struct error *e)
+{
+    static const enum feature_id needed[] = {FEATURE_COMIC_TEXT, FEATURE_COMIC_PANEL};
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        if (find_provider(app, &features[needed[i]], e) < 0)
+            return error_set(
+                e, ERR_PROVIDER_UNAVAILABLE,
+                "a story needs models that write and draw: set REPLICATE_API_TOKEN (with replicate among "
+                "PROVIDERS), or servers for comicText and comicPanel in COG_ENDPOINTS");
+    return page_fonts_start(e);
+}
+
+static int check_provider(struct app *app, const struct feature *f, struct error *e)
+{
+    if (f->work == WORK_STORY)
+        return check_story(app, e);
+    return find_provider(app, f->step == FEATURE_NONE ? f : &features[f->step], e);
 }
 
 static int tell_problem(const char *path, const struct error *e)
@@ -84,9 +103,9 @@ static int check_pictures(const struct job *j)
 
 /* ---- the run ---- */
 
-static int tell_usage(const struct feature *f, const char *what)
+int feature_tell_usage(const struct feature *f, const char *what)
 {
-    fprintf(stderr, "limner: %s\nTry: limner %s --help\n", what, f->command);
+    fprintf(stderr, "limner: %s\nTry: limner %s --help\n", what, feature_command_name(f));
     return EXIT_USAGE;
 }
 
@@ -125,8 +144,7 @@ static int run_remote(const struct job *j)
     return courier_run(&courier);
 }
 
-/* What the arguments cannot mean together; NULL: nothing. */
-static const char *find_clash(const struct feature_args *args, bool remote)
+const char *feature_find_clash(const struct feature_args *args, bool remote)
 {
     bool streams = strcmp(args->output, "-") == 0;
     if (streams && isatty(STDOUT_FILENO))
@@ -138,27 +156,11 @@ static const char *find_clash(const struct feature_args *args, bool remote)
     return cli_is_web(args->server) ? NULL : "--server begins with http:// or https://";
 }
 
-static int run_args(const struct config *config, const struct feature_args *args, bool remote)
+int feature_run(const struct config *config, const struct feature_args *args, struct inputs *inputs,
+                bool remote)
 {
-    struct error e = {0};
-    struct job job = {.config = config, .args = args};
-    const char *clash = find_clash(args, remote);
-    if (clash)
-        return tell_usage(args->feature, clash);
-    const struct inputs_wanted wanted = {
-        .path = args->input,
-        .count = args->input_count,
-        .output = args->output,
-        .usual = args->usual,
-        .several = args->results > 1,
-    };
-    int r = inputs_expand(&wanted, &job.inputs, &e);
-    if (r == -ERR_VALIDATION)
-        return tell_usage(args->feature, e.reason);
-    if (r < 0) {
-        fprintf(stderr, "limner: %s\n", e.reason);
-        return EXIT_FAILED;
-    }
+    struct job job = {.config = config, .args = args, .inputs = *inputs};
+    *inputs = (struct inputs){0};
     int code = EXIT_FAILED;
     if (read_pictures(&job) == 0)
         code = remote ? run_remote(&job) : run(&job);
@@ -166,12 +168,36 @@ static int run_args(const struct config *config, const struct feature_args *args
     return code;
 }
 
+static int run_args(const struct config *config, const struct feature_args *args, bool remote)
+{
+    struct error e = {0};
+    struct inputs inputs = {0};
+    const char *clash = feature_find_clash(args, remote);
+    if (clash)
+        return feature_tell_usage(args->feature, clash);
+    const struct inputs_wanted wanted = {
+        .path = args->input,
+        .count = args->input_count,
+        .output = args->output,
+        .usual = args->usual,
+        .several = args->results > 1,
+    };
+    int r = inputs_expand(&wanted, &inputs, &e);
+    if (r == -ERR_VALIDATION)
+        return feature_tell_usage(args->feature, e.reason);
+    if (r < 0) {
+        fprintf(stderr, "limner: %s\n", e.reason);
+        return EXIT_FAILED;
+    }
+    return feature_run(config, args, &inputs, remote);
+}
+
 int feature_command(const struct config *config, const struct feature *f, int argc, char **argv, bool remote)
 {
     struct error e = {0};
     struct feature_args args;
     if (feature_args_parse(f, argc, argv, &args, &e) < 0)
-        return tell_usage(f, e.reason);
+        return feature_tell_usage(f, e.reason);
     int code = EXIT_DONE;
     if (args.help)
         feature_args_help(f);

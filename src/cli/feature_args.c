@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "cli/inputs.h"
 
 struct reader {
@@ -85,6 +86,19 @@ static size_t find_picture(const struct feature *f, const char *flag, size_t len
     return 0;
 }
 
+const char *feature_command_name(const struct feature *f)
+{
+    return *f->command ? f->command : "comic";
+}
+
+/* With the kind of comic, where that decides what is known. */
+static char *full_name(const struct feature *f)
+{
+    return *f->command ? mem_strdup(f->command)
+                       : mem_printf("%s, where it is to %c%s,", feature_command_name(f),
+                                    tolower((unsigned char)f->about[0]), f->about + 1);
+}
+
 static int unknown_flag(const struct reader *r, const char *flag)
 {
     const struct feature *f = r->args->feature;
@@ -101,9 +115,10 @@ static int unknown_flag(const struct reader *r, const char *flag)
         buf_puts(&known, ", --");
         feature_flag_name(&known, rows[i].name);
     }
+    FREE_ON_EXIT char *who = full_name(f);
     return error_set(r->e, ERR_VALIDATION,
-                     "%s does not know %.40s; it takes %s-q%s and the options of limner config", f->command,
-                     flag, r->writes ? "-o, -f, --server, --json, " : "", buf_text(&known));
+                     "%s does not know %.40s; it takes %s-q%s and the options of limner config", who, flag,
+                     r->writes ? "-o, -f, --server, --json, " : "", buf_text(&known));
 }
 
 /* ---- reading ---- */
@@ -146,6 +161,20 @@ static int refuse_param(struct reader *r, const char *name, const char *reason)
     return error_set(r->e, ERR_VALIDATION, "--%s: %s", buf_text(&flag), reason);
 }
 
+static int read_list(struct reader *r, const struct param_row *row, const char *path)
+{
+    struct feature_args *args = r->args;
+    struct comic_lines lines;
+    struct error e;
+    int result = comic_lines_read(path, (size_t)row->items, (size_t)row->most, &lines, &e);
+    if (result < 0)
+        return refuse_param(r, row->name, e.reason);
+    result = params_set_items(&args->params, &args->arena, row->name, (const char *const *)lines.text,
+                              lines.count, &e);
+    comic_lines_release(&lines);
+    return result < 0 ? refuse_param(r, row->name, e.reason) : 0;
+}
+
 static int set_param(struct reader *r, const struct param_row *row, const char *flag, const char *value)
 {
     struct feature_args *args = r->args;
@@ -157,10 +186,12 @@ static int set_param(struct reader *r, const struct param_row *row, const char *
     int result = take_value(r, flag, value, &word);
     if (!word)
         return result;
+    args->given[row - feature_params(args->feature, &count)] = true;
+    if (row->type == PARAM_TYPE_LIST)
+        return read_list(r, row, word);
     word = whole_word(row, word, &args->arena);
     if (params_set(&args->params, &args->arena, row->name, word, &e) < 0)
         return refuse_param(r, row->name, e.reason);
-    args->given[row - feature_params(args->feature, &count)] = true;
     return 0;
 }
 
@@ -241,6 +272,11 @@ static bool is_given(const struct feature_args *args, const char *name, size_t l
     return false;
 }
 
+bool feature_args_given(const struct feature_args *args, const char *name)
+{
+    return is_given(args, name, strlen(name));
+}
+
 /* "mode=replace" */
 static int set_pair(struct reader *r, const char *pair)
 {
@@ -305,17 +341,55 @@ static int settle_type(struct reader *r)
     return 0;
 }
 
+/* It stands where others have their pictures. */
+static int settle_prompt(struct reader *r)
+{
+    struct feature_args *args = r->args;
+    size_t words = args->input_count;
+    bool said = feature_args_given(args, "prompt");
+    const char *command = feature_command_name(args->feature);
+    if (words + said == 0)
+        return error_set(r->e, ERR_VALIDATION, "%s needs to know what happens: limner %s \"PROMPT\" -o OUT",
+                         command, command);
+    if (words + said > 1)
+        return error_set(r->e, ERR_VALIDATION,
+                         "there is more than one prompt; quotes make it one: limner %s "
+                         "\"PROMPT\" -o OUT",
+                         command);
+    struct error e;
+    args->input_count = 0;
+    if (words == 1 && params_set(&args->params, &args->arena, "prompt", args->input[0], &e) < 0)
+        return error_set(r->e, ERR_VALIDATION, "the prompt: %.200s", e.reason);
+    return 0;
+}
+
+static int settle_inputs(struct reader *r)
+{
+    struct feature_args *args = r->args;
+    const char *command = feature_command_name(args->feature);
+    size_t rows;
+    const struct image_row *images = feature_images(args->feature, &rows);
+    if (rows == 0)
+        return settle_prompt(r);
+    if (feature_picture_list(args->feature) && args->input_count > 0)
+        return error_set(r->e, ERR_VALIDATION, "\"%.60s\" means nothing beside --%s", args->input[0],
+                         images[0].field);
+    if (feature_picture_list(args->feature) || args->input_count > 0)
+        return 0;
+    if (!r->writes)
+        return error_set(r->e, ERR_VALIDATION, "name a picture or a folder");
+    return error_set(r->e, ERR_VALIDATION, "%s needs a picture or a folder: limner %s INPUT… -o OUT", command,
+                     command);
+}
+
 static int settle(struct reader *r)
 {
     struct feature_args *args = r->args;
-    const char *command = args->feature->command;
     if (args->help)
         return 0;
-    if (args->input_count == 0 && !r->writes)
-        return error_set(r->e, ERR_VALIDATION, "name a picture or a folder");
-    if (args->input_count == 0)
-        return error_set(r->e, ERR_VALIDATION, "%s needs a picture or a folder: limner %s INPUT… -o OUT",
-                         command, command);
+    int inputs = settle_inputs(r);
+    if (inputs < 0)
+        return inputs;
     struct error missing;
     if (params_check(&args->params, &missing) < 0)
         return refuse_param(r, missing.field, missing.reason);

@@ -52,17 +52,20 @@ void feature_form_make(const struct feature_args *args, struct blob *const pictu
 {
     struct maker m;
     uint8_t digest[DIGEST_BYTES];
+    unsigned pictures = feature_pictures(args->feature);
     size_t count, most = (size_t)(PARAMS_MAX + IMAGES_MAX) * 2 * PART_HEAD;
-    const struct image_row *images = feature_images(args->feature, &count);
+    feature_params(args->feature, &count);
     for (size_t i = 0; i < count; i++)
+        most += strlen(args->params.value[i]);
+    for (unsigned i = 0; i < pictures; i++)
         most += picture[i] ? picture[i]->size : 0;
     form_begin(&m.form, most);
     digest_init(&m.digest);
     count_in(&m, args->feature->route, strlen(args->feature->route));
     add_fields(&m, args, type);
-    for (size_t i = 0; i < count; i++)
+    for (unsigned i = 0; i < pictures; i++)
         if (picture[i])
-            add_picture(&m, images[i].field, picture[i]);
+            add_picture(&m, feature_picture(args->feature, i)->field, picture[i]);
     digest_final(&m.digest, digest);
     hex_encode(digest, sizeof(digest), ret->digest);
     ret->body = form_end(&m.form, ret->type);

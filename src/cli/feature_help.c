@@ -25,7 +25,7 @@ static void print_usual(const struct param_row *row)
                picture->without + name);
     else if (!row->initial)
         printf("; must be given");
-    else if (strcmp(row->name, "output_format") == 0)
+    else if (strcmp(row->name, "output_format") == 0 || strcmp(row->name, "format") == 0)
         printf("; usual: see above");
     else if (*row->initial && row->type != PARAM_TYPE_BOOL)
         printf("; usual: %s", row->initial);
@@ -52,6 +52,9 @@ static void print_allowed(const struct param_row *row)
     case PARAM_TYPE_TEXT:
         printf("text");
         break;
+    case PARAM_TYPE_LIST:
+        printf("FILE with up to %d lines, one for each picture", row->items);
+        break;
     }
 }
 
@@ -72,7 +75,7 @@ static void print_picture(const struct image_row *row)
     printf("      --%-20s %s\n", flag, row->about);
 }
 
-static void print_rows(const struct feature *f)
+void feature_help_rows(const struct feature *f)
 {
     size_t count;
     const struct image_row *images = feature_images(f, &count);
@@ -95,6 +98,17 @@ static void print_types(const struct feature *f)
         puts("Several results of one picture go to OUT-1.jpg, OUT-2.jpg … when OUT.jpg is asked for.");
 }
 
+void feature_help_common(void)
+{
+    puts("  -f, --force                do again what is there already\n"
+         "  -q, --quiet                no progress, errors only\n"
+         "      --server URL           a running gateway does it, as jobs: limner help batch\n"
+         "      --json                 with --server: what happens, as JSON, a line each\n"
+         "\nA word may be shortened, written in any case, and with dashes for blanks.\n"
+         "Every option of `limner config` is also a flag: --output-quality 80.\n"
+         "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 some inputs failed, 130 interrupted.");
+}
+
 void feature_args_help(const struct feature *f)
 {
     printf("limner %s INPUT… -o OUT: %s\n\n"
@@ -103,12 +117,6 @@ void feature_args_help(const struct feature *f)
            f->command, f->about);
     print_types(f);
     puts("\n  -o, --output PATH          where the result goes; folders are made");
-    print_rows(f);
-    puts("  -f, --force                do again what is there already\n"
-         "  -q, --quiet                no progress, errors only\n"
-         "      --server URL           a running gateway does it, as jobs: limner help batch\n"
-         "      --json                 with --server: what happens, as JSON, a line each\n"
-         "\nA word may be shortened, written in any case, and with dashes for blanks.\n"
-         "Every option of `limner config` is also a flag: --output-quality 80.\n"
-         "Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 some inputs failed, 130 interrupted.");
+    feature_help_rows(f);
+    feature_help_common();
 }

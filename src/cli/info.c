@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/courier.h"
-#include "cli/feature_args.h"
+#include "cli/feature.h"
 #include "cli/warm_run.h"
 #include "version.h"
 #include "web/openapi.h"
@@ -64,6 +64,10 @@ int cli_help(int argc, char **argv)
         return cli_usage("there is no command \"%s\"", argv[1]);
     if (only && only->run == cli_feature) {
         feature_args_help(feature_by_command(only->name));
+        return EXIT_DONE;
+    }
+    if (only && only->run == cli_comic) {
+        comic_help();
         return EXIT_DONE;
     }
     if (only && only->run == cli_warm) {

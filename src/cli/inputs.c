@@ -34,7 +34,7 @@ struct place {
 
 /* ---- names ---- */
 
-static const char *extension_of(const char *path)
+const char *input_extension_of(const char *path)
 {
     const char *name = strrchr(path, '/');
     name = name ? name + 1 : path;
@@ -52,7 +52,7 @@ enum image_type input_type_of_name(const char *path)
                  {"png", IMAGE_PNG},
                  {"webp", IMAGE_WEBP},
                  {"avif", IMAGE_AVIF}};
-    const char *extension = extension_of(path);
+    const char *extension = input_extension_of(path);
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (strcasecmp(extension, known[i].extension) == 0)
             return known[i].type;
@@ -165,7 +165,7 @@ static int compare_names(const void *a, const void *b)
 /* The output's path for a result that is called `name` below the output folder; never one given before. */
 static char *name_output(struct place *place, const char *name, enum image_type type)
 {
-    const char *extension = extension_of(name);
+    const char *extension = input_extension_of(name);
     size_t stem = strlen(name) - strlen(extension) - (*extension ? 1 : 0);
     if (input_type_of_name(name) == IMAGE_UNKNOWN)
         stem = strlen(name);
@@ -288,7 +288,7 @@ static int check_standard_streams(const struct inputs_wanted *wanted, struct err
 static int check_file_type(struct place *place, struct error *e)
 {
     enum image_type type = input_type_of_name(place->output);
-    const char *extension = extension_of(place->output);
+    const char *extension = input_extension_of(place->output);
     if (type == IMAGE_AVIF || (type == IMAGE_UNKNOWN && *extension))
         return error_set(e, ERR_VALIDATION, "limner writes .jpg, .png and .webp, not .%.32s", extension);
     if (type != IMAGE_UNKNOWN)
@@ -308,11 +308,11 @@ static int check_stream(const struct place *place, struct error *e)
 }
 
 /* What is said after minutes of work could have been said at once. */
-static int check_writable(const struct place *place, struct error *e)
+static int check_writable(const char *output, bool folder, struct error *e)
 {
-    FREE_ON_EXIT char *at = mem_strdup(place->output);
+    FREE_ON_EXIT char *at = mem_strdup(output);
     struct stat st;
-    bool first = !place->folder; /* of a file only the folder matters */
+    bool first = !folder; /* of a file only the folder matters */
     for (;;) {
         if (!first && stat(at, &st) == 0)
             break;
@@ -355,7 +355,7 @@ static int find_place(struct place *place, const struct inputs_wanted *wanted, s
     if (r < 0)
         return r;
     bool stream = place->exists && !folder_there && !S_ISREG(st.st_mode);
-    return stream ? check_stream(place, e) : check_writable(place, e);
+    return stream ? check_stream(place, e) : check_writable(output, place->folder, e);
 }
 
 static void expand_one(struct place *place, const char *path, bool alone)
@@ -396,6 +396,21 @@ int inputs_expand(const struct inputs_wanted *wanted, struct inputs *ret, struct
     for (size_t i = 0; i < wanted->count; i++)
         expand_one(&place, wanted->path[i], wanted->count == 1);
     tdestroy(place.names, keep_name);
+    *ret = list;
+    return 0;
+}
+
+int inputs_unread(const char *name, const char *output, enum image_type type, struct inputs *ret,
+                  struct error *e)
+{
+    struct inputs list = {0};
+    int r = strcmp(output, "-") == 0 ? 0 : check_writable(output, false, e);
+    if (r < 0)
+        return r;
+    struct input *in = add(&list, name);
+    in->output = mem_strdup(output);
+    in->type = type;
+    in->unread = true;
     *ret = list;
     return 0;
 }

@@ -21,6 +21,7 @@ struct input {
     char *output;         /* "-": standard output; NULL: there is a problem, or nothing is written */
     enum image_type type; /* of the result */
     struct blob *bytes; /* of pipes, which can be read only once; NULL: a file, read it when its turn comes */
+    bool unread;        /* there is nothing to read: path only says what is asked for */
     char *problem;      /* why it cannot be done; NULL: it can */
 };
 
@@ -39,6 +40,10 @@ struct inputs_wanted {
 
 /* VALIDATION: the arguments do not go together (usage); INTERNAL: the output place cannot be written to. */
 int inputs_expand(const struct inputs_wanted *wanted, struct inputs *ret, struct error *e) MUST_CHECK;
+/* One that is not read, and is called so. path, output: copied. INTERNAL: the output place cannot be written
+ * to. */
+int inputs_unread(const char *name, const char *output, enum image_type type, struct inputs *ret,
+                  struct error *e) MUST_CHECK;
 void inputs_release(struct inputs *in);
 
 /* The whole of a file; VALIDATION with what is wrong. */
@@ -48,5 +53,6 @@ int input_read_path(const char *path, struct blob **ret, struct error *e) MUST_C
 /* A path for people: clean text, as text_clean makes it; "standard input". */
 char *input_shown_name(const char *path, bool utf8) MUST_CHECK;
 
+const char *input_extension_of(const char *path); /* "jpg"; "" for none, and for .hidden */
 /* What a path's extension says; IMAGE_UNKNOWN for any other and for none. */
 enum image_type input_type_of_name(const char *path);

@@ -130,7 +130,7 @@ int out_file_write(const struct out_file *w, struct blob *body, const struct lan
 {
     BLOB_ON_EXIT struct blob *b = NULL;
     int r = 0;
-    if (image_sniff(body->data, body->size) == w->type)
+    if (w->type == IMAGE_UNKNOWN || image_sniff(body->data, body->size) == w->type)
         b = blob_ref(body);
     else
         r = convert(body, w, &b, e);
@@ -150,6 +150,8 @@ int out_file_write(const struct out_file *w, struct blob *body, const struct lan
 
 char *out_path(const struct out_aim *aim, unsigned n)
 {
+    if (aim->comic && aim->comic->cover && n == aim->count)
+        return mem_strdup(aim->comic->cover);
     if (aim->count <= 1 && n == 1)
         return mem_strdup(aim->path);
     bool named = input_type_of_name(aim->path) != IMAGE_UNKNOWN;

@@ -3,10 +3,11 @@
  * Order: out_file_init, out_file_write, out_file_release. A result is written to a hidden file beside its
  * place and renamed when it is whole and on the disk; so whatever happens, there is the old file, the new one
  * or none. Folders are made when they are missing. What is no regular file (standard output, a device, a
- * pipe) is written to directly, and takes one result only. A result of another type than the aim's is
+ * pipe) is written to directly, and takes one result only. A picture of another type than the aim's is
  * converted. Any thread; writing blocks, so it is a job of a lane. */
 #pragma once
 
+#include "cli/comic_files.h"
 #include "imaging/imaging.h"
 #include "loop/lane.h"
 
@@ -14,12 +15,14 @@
 struct out_aim {
     const char *path;     /* "-": standard output */
     const char *prefix;   /* of the keys of the request's results */
-    enum image_type type; /* what the bytes must be */
+    enum image_type type; /* what the bytes must be; IMAGE_UNKNOWN: no picture, and written as it is */
     int quality;          /* of JPEG and WebP, when they must be converted */
     unsigned count;       /* how many results are asked for */
+    const struct comic_out *comic; /* what they are parts of; NULL: of none */
 };
 
-/* Where result number n (from 1) goes: out.jpg; out-1.jpg, out-2.jpg … when several are asked for. */
+/* Where result number n (from 1) goes: out.jpg; out-1.jpg, out-2.jpg … when several are asked for. A comic's
+ * cover is the last one, and has a place of its own. */
 char *out_path(const struct out_aim *aim, unsigned n) MUST_CHECK;
 bool out_is_stream(const char *path); /* standard output, or anything else that is no file */
 /* How many of the results are there, and, if some are, the number of one. */

@@ -72,10 +72,13 @@ static void cancel_put(struct op *op)
     op_cancel(&w->job.op);
 }
 
-static bool is_result(const struct out_store *s, const char *key)
+/* Which result it is, from 1; 0: none. */
+static unsigned number_of(struct out_store *s, const char *key)
 {
     size_t len = strlen(s->aim.prefix);
-    return strncmp(key, s->aim.prefix, len) == 0 && key[len] == '/';
+    if (strncmp(key, s->aim.prefix, len) != 0 || key[len] != '/')
+        return 0;
+    return s->aim.comic ? comic_out_number(s->aim.comic, key) : ++s->begun;
 }
 
 static void start_write(struct out_store *s, struct store_put *p, unsigned n)
@@ -100,12 +103,12 @@ static void out_put(struct store *store, struct store_put *p)
 {
     struct out_store *s = self_of(store);
     CHECK(s->lane && s->aim.path);
-    if (!is_result(s, p->key)) {
+    unsigned n = number_of(s, p->key);
+    if (n == 0) {
         p->refusal.op = &p->op;
         loop_post(store->loop, &p->refusal.mail, let_go);
         return;
     }
-    unsigned n = ++s->begun;
     if (n > 1 && out_is_stream(s->aim.path))
         store_refuse(&p->refusal, &p->op, &p->err, ERR_INTERNAL,
                      "The model gave several pictures, and only a file or a folder takes more than one");

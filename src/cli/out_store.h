@@ -5,9 +5,11 @@
  * place: out_file.h.
  *
  * Whose put it is, its key says. Those under the aim's prefix are the request's results, and the order in
- * which they begin numbers them. Any other put is that of a step of the request (request/child.h) and is let
- * go: the step hands its bytes to the request itself, and on the command line there is no cache that would
- * send anybody to the store for them. Core thread. */
+ * which they begin numbers them; those of a comic, whose pages are done in any order, have their number in
+ * the key (comic_out_number), and what is not asked for (pages beside a book, the story's words) is let go.
+ * Any other put is that of a step of the request (request/child.h) and is let go: the step hands its bytes to
+ * the request itself, and on the command line there is no cache that would send anybody to the store for
+ * them. Core thread. */
 #pragma once
 
 #include "cli/out_file.h"

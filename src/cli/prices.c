@@ -6,15 +6,6 @@
 #include "base/money.h"
 #include "cli/cli.h"
 
-/* As PRICES calls it: a step by what it is a step of. */
-static const char *name_of(const struct feature *f)
-{
-    for (unsigned i = 0; i < FEATURE_COUNT && !*f->command; i++)
-        if (features[i].step == f->id)
-            return features[i].command;
-    return f->command;
-}
-
 static void print_price(const struct feature *f, enum price_provider where, const struct price *price)
 {
     char amount[MONEY_TEXT], unit[MONEY_TEXT + 8], run[MONEY_TEXT];
@@ -22,7 +13,7 @@ static void print_price(const struct feature *f, enum price_provider where, cons
         return;
     snprintf(unit, sizeof(unit), "%s/%s", money_text(price->nano, amount), price_unit_name(price->unit));
     bool typical = price->unit != PRICE_SECOND || price->typical_s > 0;
-    printf("%-11s %-10s %-16s %-12s %s\n", name_of(f), price_provider_name(where), unit,
+    printf("%-11s %-10s %-16s %-12s %s\n", price_feature_name(f), price_provider_name(where), unit,
            typical ? money_text(price_estimate(price, 0, 1), run) : "-", price->about);
 }
 

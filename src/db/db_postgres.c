@@ -19,6 +19,8 @@
 enum { REST_MS = 1000, GRACE_MS = 1000, NUMBER_TEXT = 24 };
 enum { OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23 };
 
+enum { STANDS_STILL = 4 /* times the longest wait */ };
+
 struct postgres {
     PGconn *conn;          /* NULL: not connected */
     uint64_t failed_at_ns; /* when connecting failed last; 0: it did not */
@@ -119,6 +121,7 @@ static int make_connection(struct db *db, struct error *e)
 static int64_t run(struct db *db, const char *sql, const struct db_value *args, unsigned count,
                    db_row_fn *row, void *ctx, struct error *e);
 
+/* Who stands still in the middle of a transaction would keep its rows from all others. */
 static int set_up(struct db *db, struct error *e)
 {
     static const char *const commit[] = {
@@ -126,11 +129,12 @@ static int set_up(struct db *db, struct error *e)
         [DB_DURABLE_PROCESS] = ", set_config('synchronous_commit', 'off', false)",
         [DB_DURABLE_DISK] = ", set_config('synchronous_commit', 'on', false)",
     };
-    char sql[192];
+    char sql[320];
     snprintf(sql, sizeof(sql),
              "SELECT set_config('statement_timeout', '%u', false), "
-             "set_config('lock_timeout', '%u', false)%s",
-             db->timeout_ms, db->timeout_ms, commit[db->durable]);
+             "set_config('lock_timeout', '%u', false), "
+             "set_config('idle_in_transaction_session_timeout', '%u', false)%s",
+             db->timeout_ms, db->timeout_ms, STANDS_STILL * db->timeout_ms, commit[db->durable]);
     return (int)run(db, sql, NULL, 0, NULL, NULL, e);
 }
 

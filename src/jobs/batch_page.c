@@ -85,6 +85,11 @@ static int check(const json_t *doc, const struct feature **ret, struct error *e)
     if (!*ret)
         return error_set_field(e, ERR_VALIDATION, "feature",
                                "Expected is a feature by its address or its name in /metrics");
+    if (feature_pictures(*ret) == 0 || feature_picture_list(*ret))
+        return error_set_field(
+            e, ERR_VALIDATION, "feature",
+            "A batch is of requests for one picture each; send those of this feature one by "
+            "one, as jobs");
     if (fields && !json_is_object(fields))
         return error_set_field(e, ERR_VALIDATION, "fields", "Expected is an object of fields for all items");
     if (callback && !job_callback_ok(json_string_value(callback)))
@@ -128,7 +133,7 @@ static void answer(struct batch_call *c, struct reply *r)
     exchange_answer_suspended(c->x, r);
     buf_release(&c->text);
     if (c->kept)
-        inputs_drop(c->jobs->inputs, c->job->picture[0]);
+        inputs_drop(c->jobs->inputs, c->job->picture[0].digest);
     if (c->job) {
         batch_pictures_drop(&c->job->pictures);
         job_free(c->job);
@@ -264,8 +269,7 @@ static void looked(struct op *op)
         return;
     }
     c->job = make_job(c->jobs, c->x, request_of(c), c->doc, c->feature, c->who);
-    memcpy(c->job->picture[0], body_digest(c->archive), DIGEST_BYTES);
-    c->job->has_picture[0] = true;
+    job_add_picture(c->job, 0, body_digest(c->archive));
     inputs_keep(c->jobs->inputs, &c->keep, c->archive, kept);
 }
 

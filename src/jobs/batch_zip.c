@@ -34,7 +34,8 @@ struct batch_zip *batch_zip_new(struct job *job)
 {
     struct batch_zip *z = NEW(struct batch_zip);
     z->jobs = job->jobs;
-    memcpy(z->digest, job->picture[0], DIGEST_BYTES);
+    if (job_has_picture(job, 0)) /* else what is unpacked says that it cannot be read */
+        memcpy(z->digest, job->picture[0].digest, DIGEST_BYTES);
     return z;
 }
 

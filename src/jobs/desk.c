@@ -121,8 +121,8 @@ static void found(struct op *op)
 static void release_pictures(struct ticket *t)
 {
     for (unsigned i = 0; i < t->next_picture; i++)
-        if (t->job->has_picture[i])
-            inputs_drop(t->jobs->inputs, t->job->picture[i]);
+        if (job_has_picture(t->job, i))
+            inputs_drop(t->jobs->inputs, t->job->picture[i].digest);
     t->next_picture = 0;
 }
 
@@ -171,7 +171,7 @@ static void written(struct op *op)
         finish(t, -ERR_DATABASE);
         return;
     }
-    if (!t->job->has_picture[0] && accept_lacks_picture(t->req)) { /* there was no earlier answer after all */
+    if (accept_lacks_picture(t->req)) { /* there was no earlier answer after all */
         t->of->err = t->req->err;
         t->req->err = (struct error){0};
         journal_remove(t->jobs->svc->journal, t->job->id);
@@ -209,9 +209,9 @@ static void kept(struct op *op)
 
 static void keep_pictures(struct ticket *t)
 {
-    while (t->next_picture < IMAGES_MAX && !t->job->has_picture[t->next_picture])
+    while (t->next_picture < t->job->picture_count && !job_has_picture(t->job, t->next_picture))
         t->next_picture++;
-    if (t->next_picture == IMAGES_MAX) {
+    if (t->next_picture == t->job->picture_count) {
         write_row(t);
         return;
     }
@@ -297,10 +297,7 @@ static struct reply *done(const struct request *req, const struct job *job, cons
     json_out_begin(&text, '{');
     json_out_text(&text, "request_id", req->id);
     json_out_text(&text, "status", "success");
-    json_out_key(&text, "data");
-    answer_data(&text, req->svc, o->result, &o->how, base);
-    json_out_key(&text, "meta");
-    buf_puts(&text, o->meta ? o->meta : "{}");
+    answer_success(&text, req->svc, o->result, &o->how, base, o->meta ? o->meta : "{}");
     json_out_end(&text, '}');
     BLOB_ON_EXIT struct blob *body = buf_take_blob(&text);
     struct reply *r = reply_json(200, body);
@@ -335,10 +332,18 @@ static const char *id_of(const struct job *job)
     return job->id;
 }
 
+static int64_t created_ms(const struct job *job)
+{
+    return job->created_ms;
+}
+
 const struct job_desk desk_ops = {
     .submit = submit,
     .reply = reply,
     .id = id_of,
+    .resume = job_step_take,
+    .has_parts = job_has_steps,
+    .created_ms = created_ms,
     .hold = job_pin,
     .let_go = job_unpin,
     .release = release,

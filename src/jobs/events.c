@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "jobs/job.h"
 
-enum { EVENT_MAX = 64 << 10, ROOM_FIRST = 8 };
+enum { ROOM_FIRST = 8 };
 
 bool job_event_is_last(const struct job_event *event)
 {
@@ -63,7 +63,7 @@ static void put_data(struct buf *b, const struct job *job)
 static struct blob *envelope(const struct job *job, uint64_t id, const char *name)
 {
     BUF_ON_EXIT struct buf text;
-    buf_init(&text, EVENT_MAX);
+    buf_init(&text, JOB_EVENT_BYTES_MAX);
     json_out_begin(&text, '{');
     json_out_int(&text, "id", (int64_t)id);
     json_out_text(&text, "event", name);

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 
-enum { JOB_EVENTS_MAX = 1024 };
+enum { JOB_EVENTS_MAX = 1024, JOB_EVENT_BYTES_MAX = 512 << 10 };
 
 struct job;
 

@@ -18,7 +18,7 @@
 #include "jobs/pages.h"
 #include "jobs/seek.h"
 
-enum { EVENT_SLACK = 64 << 10, PING_S = 15, STALL_MS = 30000, PIECE_MAX = 128 << 10 };
+enum { EVENT_SLACK = 64 << 10, PING_S = 15, STALL_MS = 30000, PIECE_MAX = JOB_EVENT_BYTES_MAX + 1024 };
 
 struct reader {
     struct list node; /* among all */

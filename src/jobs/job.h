@@ -35,6 +35,11 @@ struct jobs {
     bool started, stopped;
 };
 
+struct job_picture {
+    bool kept; /* it lies in inputs; of a batch, it is the archive */
+    uint8_t digest[DIGEST_BYTES];
+};
+
 /* How it came out. */
 struct job_outcome {
     struct result *result; /* NULL: there is none */
@@ -54,8 +59,8 @@ struct job {
     char *callback, *key, *parent;        /* NULL: none */
     char *request;                        /* what is asked for (request_json.h) */
     uint8_t fingerprint[DIGEST_BYTES];
-    bool has_picture[IMAGES_MAX];
-    uint8_t picture[IMAGES_MAX][DIGEST_BYTES]; /* which lie in inputs; of a batch, the archive */
+    struct job_picture *picture; /* by their numbers; NULL: none. Thousands wait, and mostly have one */
+    unsigned picture_count;
     enum journal_kind kind;
     enum journal_state state;
     int priority;    /* enum slot_priority */
@@ -74,6 +79,7 @@ struct job {
     bool written;              /* its row says how it has come out */
     bool wishing, leaving;     /* that it is to be canceled is being written; that it has left, was asked */
     unsigned done, total;
+    struct list steps; /* of struct job_step: parts of its work that an earlier process began */
     char *provider, *prediction, *input_url; /* of a run that was begun earlier; NULL: none */
     int64_t intent_ms;
 
@@ -101,7 +107,18 @@ void job_enter_over(struct job *job); /* likewise one that is over, whose callba
 void job_free(struct job *job);       /* not while it is worked on */
 void job_retire(struct job *job);     /* it is over: kept for a while, as the last of its kind */
 bool job_is_over(const struct job *job);
-bool job_keeps(const struct job *job, unsigned i); /* its picture i is one of inputs */
+bool job_has_picture(const struct job *job, unsigned i); /* it is known by its digest, */
+bool job_keeps(const struct job *job, unsigned i);       /* and is one of inputs */
+void job_add_picture(struct job *job, unsigned i, const uint8_t digest[static DIGEST_BYTES]);
+void job_forget_pictures(struct job *job);
+
+/* ---- job_steps.c: parts of its work that have rows of their own ---- */
+
+bool job_has_steps(const struct job *job);
+/* A row of an earlier process, whose job was found before, and does not begin before all have been told. */
+void job_step_found(struct jobs *j, const struct journal_row *row);
+const struct run_resume *job_step_take(struct job *job, const char *row); /* once; NULL: not known */
+void job_steps_drop(struct job *job);                                     /* from memory */
 
 /* ---- job_work.c: its way ---- */
 

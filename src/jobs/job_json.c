@@ -7,6 +7,7 @@
 #include "jobs/job.h"
 #include "metrics/metrics.h"
 #include "request/stage.h"
+#include "request/story.h"
 
 enum { ANSWER_MAX = 1 << 20 };
 
@@ -74,6 +75,8 @@ void job_put_progress(struct buf *b, const struct job *job)
 {
     int64_t eta = eta_ms(job);
     json_out_text(b, "stage", stage_name(job));
+    if (job->req && job->req->run.story)
+        story_put_news(job->req->run.story, b);
     if (job->total) {
         json_out_key(b, "progress");
         json_out_begin(b, '{');
@@ -129,10 +132,7 @@ static void put_outcome(struct buf *b, const struct job *job, const char *base_u
     if (o->result) {
         json_out_key(b, "result");
         json_out_begin(b, '{');
-        json_out_key(b, "data");
-        answer_data(b, job->jobs->svc, o->result, &o->how, base_url);
-        json_out_key(b, "meta");
-        buf_puts(b, o->meta ? o->meta : "{}");
+        answer_success(b, job->jobs->svc, o->result, &o->how, base_url, o->meta ? o->meta : "{}");
         json_out_end(b, '}');
     } else if (o->err.code != ERR_NONE) {
         put_error(b, &o->err);

@@ -27,6 +27,7 @@ struct job *job_new(struct jobs *j, const struct feature *f)
     job->jobs = j;
     job->feature = f;
     list_init(&job->waiters);
+    list_init(&job->steps);
     job_events_init(&job->events);
     return job;
 }
@@ -53,10 +54,8 @@ struct job *job_of_request(struct jobs *j, struct request *req, const char *base
     job->caller = req->caller;
     job->created_ms = (int64_t)clock_wall_ms();
     for (unsigned i = 0; i < IMAGES_MAX; i++)
-        if (req->receive.body[i]) {
-            job->has_picture[i] = true;
-            memcpy(job->picture[i], body_digest(req->receive.body[i]), DIGEST_BYTES);
-        }
+        if (req->receive.body[i])
+            job_add_picture(job, i, body_digest(req->receive.body[i]));
     job->outcome.how = answer_links_of(req, NULL);
     return job;
 }
@@ -164,9 +163,11 @@ static void take_error(struct job *job, const struct journal_row *row)
 static void take_pictures(struct job *job, const json_t *request)
 {
     const json_t *pictures = json_object_get(request, "pictures");
-    for (size_t i = 0; i < MIN(json_array_size(pictures), (size_t)IMAGES_MAX); i++) {
+    for (unsigned i = 0; i < MIN(json_array_size(pictures), (size_t)IMAGES_MAX); i++) {
+        uint8_t digest[DIGEST_BYTES];
         const char *hex = json_string_value(json_object_get(json_array_get(pictures, i), "digest"));
-        job->has_picture[i] = hex && hex_decode(hex, job->picture[i], DIGEST_BYTES) == 0;
+        if (hex && hex_decode(hex, digest, DIGEST_BYTES) == 0)
+            job_add_picture(job, i, digest);
     }
 }
 

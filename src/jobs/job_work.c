@@ -28,6 +28,7 @@
 #include "request/flights.h"
 #include "request/request_json.h"
 #include "request/stage.h"
+#include "request/story.h"
 
 enum { LATE_MS = 1000 };
 
@@ -64,6 +65,8 @@ static void tell_journal(const struct job *job)
         job_outcome_json(job, &text);
     else
         job_error_json(&o->err, job_is_over(job) ? job->ended_ms : 0, &text);
+    if (job->feature->work == WORK_STORY)
+        journal_drop_steps(journal, job->id); /* with its end, not before */
     journal_note_state(journal, job->id, job->ending, o->cost_nano, good ? buf_text(&text) : NULL,
                        good ? NULL : buf_text(&text));
     if (job->callback && !job->told_log) /* with its end: it must not be forgotten between the two */
@@ -80,10 +83,10 @@ static void give_back(struct job *job)
 static void drop_pictures(struct job *job)
 {
     const struct jobs *j = job->jobs;
-    for (unsigned i = 0; i < IMAGES_MAX; i++)
+    for (unsigned i = 0; i < job->picture_count; i++)
         if (job_keeps(job, i))
-            inputs_drop(j->inputs, job->picture[i]);
-    memset(job->has_picture, 0, sizeof(job->has_picture));
+            inputs_drop(j->inputs, job->picture[i].digest);
+    job_forget_pictures(job);
     batch_pictures_drop(&job->pictures);
     if (job->batch)
         job_batch_slim(job);
@@ -234,7 +237,10 @@ static enum journal_state take_outcome(struct job *job, struct request *req)
     bool shared = req->lookup.hit || req->join.collapsed;
     o->cost_nano = shared ? 0 : costs_of_request(req);
     const struct provider *p = req->queue.provider;
-    o->billed = !shared && (o->cost_nano > 0 || (req->spent && p && p->ops->bills));
+    o->billed = !shared &&
+                (o->cost_nano > 0 || (req->spent && (p ? p->ops->bills : story_is_billed(req->run.story))));
+    if (r && !job->canceling && job->feature->keep == KEEP_NEVER)
+        return JOURNAL_COMPLETED; /* a part of what nobody waits for any more: there is nothing to be had */
     if (r && !job->canceling) {
         o->result = result_ref((struct result *)r);
         o->meta = meta_of(req, r);
@@ -270,10 +276,10 @@ static const struct client_ops job_client = {
 static int open_pictures(struct job *job, struct request *req)
 {
     int r = 0;
-    for (unsigned i = 0; i < IMAGES_MAX && r == 0; i++) {
-        if (!job->has_picture[i] || job->kind != JOURNAL_JOB)
+    for (unsigned i = 0; i < job->picture_count && r == 0; i++) {
+        if (!job_has_picture(job, i) || job->kind != JOURNAL_JOB)
             continue;
-        r = inputs_open(job->jobs->inputs, job->picture[i], &req->receive.body[i], &req->err);
+        r = inputs_open(job->jobs->inputs, job->picture[i].digest, &req->receive.body[i], &req->err);
         if (r == 0)
             req->receive.digest[i] = NULL;
         else if (r == -ERR_NOT_FOUND)

@@ -38,9 +38,31 @@ bool job_is_over(const struct job *job)
     return job->state >= JOURNAL_COMPLETED;
 }
 
+bool job_has_picture(const struct job *job, unsigned i)
+{
+    return i < job->picture_count && job->picture[i].kept;
+}
+
 bool job_keeps(const struct job *job, unsigned i)
 {
-    return job->has_picture[i] && job->kind != JOURNAL_REQUEST;
+    return job_has_picture(job, i) && job->kind != JOURNAL_REQUEST;
+}
+
+void job_add_picture(struct job *job, unsigned i, const uint8_t digest[static DIGEST_BYTES])
+{
+    if (i >= job->picture_count) {
+        job->picture = mem_realloc(job->picture, (i + 1) * sizeof(*job->picture));
+        for (; job->picture_count <= i; job->picture_count++)
+            job->picture[job->picture_count] = (struct job_picture){0};
+    }
+    job->picture[i].kept = true;
+    memcpy(job->picture[i].digest, digest, DIGEST_BYTES);
+}
+
+void job_forget_pictures(struct job *job)
+{
+    free(TAKE(job->picture));
+    job->picture_count = 0;
 }
 
 void job_enter(struct job *job)
@@ -67,10 +89,12 @@ void job_free(struct job *job)
     list_remove(&job->in_bucket);
     list_remove(&job->in_over);
     job_batch_free(job);
+    job_steps_drop(job);
     batch_pictures_forget(&job->pictures);
     job_events_release(&job->events);
     result_unref(job->outcome.result);
     free(job->outcome.meta);
+    job_forget_pictures(job);
     char *const texts[] = {job->tenant,     job->request_id, job->base_url, job->callback,
                            job->key,        job->parent,     job->request,  job->provider,
                            job->prediction, job->input_url,  job->told_log};
@@ -225,6 +249,10 @@ static void begin_found(struct list *found, unsigned *count)
 
 void jobs_found(struct jobs *j, const struct journal_row *row)
 {
+    if (row->kind == JOURNAL_STEP) {
+        job_step_found(j, row);
+        return;
+    }
     if (job_find(j, row->id))
         return; /* it was found before */
     struct job *job = job_of_row(j, row);
@@ -243,9 +271,9 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
         callback_begin(job);
         return;
     }
-    for (unsigned i = 0; i < IMAGES_MAX; i++)
+    for (unsigned i = 0; i < job->picture_count; i++)
         if (job_keeps(job, i))
-            inputs_adopt(j->inputs, job->picture[i]);
+            inputs_adopt(j->inputs, job->picture[i].digest);
     if (job->kind == JOURNAL_BATCH)
         job_batch_adopt(job);
     if (job_has_left(job))
@@ -255,10 +283,16 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
     job_enter(job);
     if (job->kind != JOURNAL_BATCH && *job->feature->route)
         metrics_arrived(j->svc->metrics, job->feature);
-    if (j->started)
-        job_begin(job);
-    else
-        list_push_back(&j->found[rank_of(job)], &job->in_over);
+    list_push_back(&j->found[rank_of(job)], &job->in_over);
+}
+
+void jobs_taken(struct jobs *j)
+{
+    unsigned taken_up = 0;
+    for (unsigned i = 0; i < JOB_RANKS; i++)
+        begin_found(&j->found[i], &taken_up);
+    if (taken_up)
+        LOG(LOG_INFO, "jobs taken over", F_INT("jobs", taken_up));
 }
 
 void jobs_started(struct jobs *j)

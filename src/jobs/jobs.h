@@ -34,6 +34,7 @@ struct job_desk *jobs_desk(struct jobs *j);
 
 void jobs_found(struct jobs *j, const struct journal_row *row);
 void jobs_started(struct jobs *j);
+void jobs_taken(struct jobs *j); /* what was found since then begins */
 /* Another process works on jobs of the same DATA_DIR, as one that takes over from the other: pictures are
  * left where they are. When it has ended, the next jobs_started sweeps. */
 void jobs_share(struct jobs *j, bool shared);

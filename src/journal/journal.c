@@ -81,6 +81,7 @@ static void settle_chores(struct journal *j)
     if (done & CHORE_TAKE && !j->stopping) {
         tell_found(j, &j->taken);
         j->due |= j->taken.more ? CHORE_TAKE : 0;
+        j->config.taken(j->config.ctx);
     }
     sql_release(&j->open);
     sql_release(&j->taken);
@@ -353,6 +354,13 @@ void journal_remove(struct journal *j, const char *id)
 {
     struct journal_note *n = note_new(id);
     n->remove = true;
+    note(j, n);
+}
+
+void journal_drop_steps(struct journal *j, const char *id)
+{
+    struct journal_note *n = note_new(id);
+    n->drop_steps = true;
     note(j, n);
 }
 

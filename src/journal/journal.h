@@ -41,9 +41,10 @@ struct loop;
 enum { JOURNAL_ID_MAX = 64, JOURNAL_KEY_MAX = 255 };
 
 enum journal_kind {
-    JOURNAL_JOB,    /* accepted: it ends with a result, or a truthful state */
-    JOURNAL_BATCH,  /* a job whose work is to have others accepted; they name it as their parent */
-    JOURNAL_REQUEST /* a synchronous one that has gone upstream; its row goes when it ends well */
+    JOURNAL_JOB,     /* accepted: it ends with a result, or a truthful state */
+    JOURNAL_BATCH,   /* a job whose work is to have others accepted; they name it as their parent */
+    JOURNAL_REQUEST, /* a synchronous one that has gone upstream; its row goes when it ends well */
+    JOURNAL_STEP /* a run for the job that is its parent, one of several; its row goes with the job's end */
 };
 
 /* In the order of a life; what is at or above JOURNAL_COMPLETED is over. */
@@ -90,6 +91,7 @@ struct journal_config {
      * those that were taken over. */
     void (*found)(void *ctx, const struct journal_row *row);
     void (*started)(void *ctx); /* all open rows have been told */
+    void (*taken)(void *ctx);   /* likewise some that were taken over, with all of their steps */
     /* A note is written (or the database refuses it) that said how the row ended, or removed it (over): what
      * was kept for its sake can go, and the end can be told; or one with an error of a row that is open.
      * NULL: nobody waits. */
@@ -141,8 +143,8 @@ struct journal_write {
 void journal_insert(struct journal *j, struct journal_write *w, const struct journal_row *row,
                     op_done_fn *on_done);
 /* A run is about to be paid: provider, intent_ms and input_url; the prediction's id of an earlier run is
- * forgotten. A row that is not there yet (JOURNAL_REQUEST) is made, whole. -ERR_NOT_FOUND: another gateway
- * has taken the row over, and goes on with it. */
+ * forgotten. A row that is not there yet (JOURNAL_REQUEST, JOURNAL_STEP) is made, whole. -ERR_NOT_FOUND:
+ * another gateway has taken the row over, or the job whose step it is, and goes on with it. */
 void journal_intent(struct journal *j, struct journal_write *w, const struct journal_row *row,
                     op_done_fn *on_done);
 
@@ -156,6 +158,7 @@ void journal_note_state(struct journal *j, const char *id, enum journal_state st
                         const char *result, const char *error);
 void journal_note_callback(struct journal *j, const char *id, int64_t due_ms, const char *log);
 void journal_remove(struct journal *j, const char *id);
+void journal_drop_steps(struct journal *j, const char *id); /* the rows of the job's steps */
 
 /* ---- reading ---- */
 

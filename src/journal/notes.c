@@ -51,6 +51,7 @@ static void put_number(int64_t *at, int64_t later)
 void note_merge(struct journal_note *n, struct journal_note *later)
 {
     n->remove |= later->remove;
+    n->drop_steps |= later->drop_steps;
     if (n->started_ms < 0) /* it began once */
         n->started_ms = later->started_ms;
     put_number(&n->state, later->state);

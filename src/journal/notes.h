@@ -17,7 +17,8 @@ struct notes {
 struct journal_note {
     struct journal_item item;
     char id[JOURNAL_ID_MAX + 1];
-    bool remove; /* nothing else matters */
+    bool remove; /* nothing else matters, but */
+    bool drop_steps;
     int64_t state, started_ms, ended_ms, cost_nano, callback_due_ms;
     char *prediction, *input_url, *result, *error, *callback_log;
 };

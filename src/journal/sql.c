@@ -134,9 +134,32 @@ int sql_insert(struct sql *s, struct journal_write *w, struct error *e)
     return error_set(e, ERR_DATABASE, "The journal's rows change too fast");
 }
 
+static bool see_one(void *ctx, const struct db_value *c, unsigned count)
+{
+    *(bool *)ctx = true;
+    return false;
+}
+
+/* A step is its job's: who has lost that begins none. While this transaction is open nobody takes it over. */
+static int job_is_ours(struct sql *s, const char *job, bool *ret, struct error *e)
+{
+    static const char sql[] = "SELECT 1 FROM job WHERE id = $1 AND owner = $2",
+                      locking[] = "SELECT 1 FROM job WHERE id = $1 AND owner = $2 FOR SHARE";
+    *ret = false;
+    int64_t n =
+        db_run(s->db, s->several ? locking : sql, DB_ARGS(text(job), DB_T(s->owner)), see_one, ret, e);
+    return (int)MIN(n, 0);
+}
+
 int sql_intent(struct sql *s, struct journal_write *w, struct error *e)
 {
     struct journal_row row = *w->row;
+    bool ours = true;
+    int r = row.kind == JOURNAL_STEP ? job_is_ours(s, row.parent, &ours, e) : 0;
+    if (r < 0 || !ours) {
+        w->item.result = -ERR_NOT_FOUND;
+        return r;
+    }
     row.prediction = NULL;
     int64_t n = write_row(s, &row,
                           INSERT "(id) DO UPDATE SET provider = excluded.provider, "
@@ -157,8 +180,18 @@ static struct db_value text_or_null(const char *s)
     return s ? DB_T(s) : (struct db_value){0};
 }
 
+static int drop_steps(struct sql *s, const char *id, struct error *e)
+{
+    int64_t n = db_write(s->db, e, "DELETE FROM job WHERE parent = $1 AND kind = $2 AND owner = $3",
+                         DB_ARGS(DB_T(id), DB_I(JOURNAL_STEP), DB_T(s->owner)));
+    return (int)MIN(n, 0);
+}
+
 int sql_note(struct sql *s, const struct journal_note *n, struct error *e)
 {
+    int dropped = n->drop_steps ? drop_steps(s, n->id, e) : 0;
+    if (dropped < 0)
+        return dropped;
     if (n->remove)
         return (int)MIN(db_write(s->db, e, "DELETE FROM job WHERE id = $1 AND owner = $2",
                                  DB_ARGS(DB_T(n->id), DB_T(s->owner))),
@@ -285,15 +318,16 @@ int sql_open(struct sql *s, struct journal_found *f, struct error *e)
                   keep_row, f, e));
 }
 
+/* All of them at once: jobs, and the steps of each behind it. */
 int sql_taken(struct sql *s, struct journal_found *f, int64_t mark, struct error *e)
 {
     begin(f);
-    return ended(
-        f, db_run(s->db,
-                  "SELECT " COLUMNS " FROM job WHERE open = 1 AND owner = $1 AND run = $2 AND "
-                  "(created_ms, id) > ($3, $4) ORDER BY created_ms, id LIMIT $5",
-                  DB_ARGS(DB_T(s->owner), DB_I(mark), DB_I(f->after_ms), DB_T(f->after_id), DB_I(SQL_ROWS)),
-                  keep_row, f, e));
+    int64_t n = db_run(s->db,
+                       "SELECT " COLUMNS
+                       " FROM job WHERE open = 1 AND owner = $1 AND run = $2 ORDER BY created_ms, id",
+                       DB_ARGS(DB_T(s->owner), DB_I(mark)), keep_row, f, e);
+    f->more = n >= 0 && f->count >= SQL_ROWS;
+    return (int)MIN(n, 0);
 }
 
 /* ---- owners ---- */
@@ -314,13 +348,28 @@ int sql_beat(struct sql *s, struct error *e)
     return (int)MIN(db_write(s->db, e, sql, DB_ARGS(DB_T(s->owner))), 0);
 }
 
+/* Steps come with their jobs, whoever has them: else whoever goes on with a job would not know what of it was
+ * begun. */
 int64_t sql_take_over(struct sql *s, unsigned owner_s, int64_t mark, struct error *e)
 {
-    return db_write(s->db, e,
-                    "UPDATE job SET owner = $1, run = $2 WHERE id IN (SELECT id FROM job WHERE open = 1 AND "
-                    "owner <> $1 AND owner NOT IN (SELECT owner FROM job_owner WHERE beat_ms >= " NOW_MS
-                    " - $3) ORDER BY created_ms LIMIT $4 FOR UPDATE SKIP LOCKED)",
-                    DB_ARGS(DB_T(s->owner), DB_I(mark), DB_I(1000 * (int64_t)owner_s), DB_I(SQL_ROWS)));
+    return db_write(
+        s->db, e,
+        "WITH taken AS (UPDATE job SET owner = $1, run = $2 WHERE id IN (SELECT id FROM job WHERE "
+        "open = 1 AND kind <> $5 AND owner <> $1 AND owner NOT IN (SELECT owner FROM job_owner WHERE "
+        "beat_ms >= " NOW_MS " - $3) ORDER BY created_ms LIMIT $4 FOR UPDATE SKIP LOCKED) RETURNING id) "
+        "UPDATE job SET owner = $1, run = $2 WHERE kind = $5 AND parent IN (SELECT id FROM taken)",
+        DB_ARGS(DB_T(s->owner), DB_I(mark), DB_I(1000 * (int64_t)owner_s), DB_I(SQL_ROWS),
+                DB_I(JOURNAL_STEP)));
+}
+
+/* Steps that came too late to go with their job. */
+static int64_t clear_steps(struct sql *s, struct error *e)
+{
+    return db_write(
+        s->db, e,
+        "DELETE FROM job WHERE open = 1 AND kind = $1 AND owner = $2 AND NOT EXISTS (SELECT 1 FROM job j "
+        "WHERE j.id = job.parent AND j.open = 1)",
+        DB_ARGS(DB_I(JOURNAL_STEP), DB_T(s->owner)));
 }
 
 int sql_clear(struct sql *s, int64_t before_ms, struct error *e)
@@ -330,6 +379,8 @@ int sql_clear(struct sql *s, int64_t before_ms, struct error *e)
                          "ORDER BY ended_ms LIMIT $2)",
                          DB_ARGS(DB_I(before_ms), DB_I(SQL_ROWS)));
     bool more = n == SQL_ROWS;
+    if (n >= 0)
+        n = clear_steps(s, e);
     if (n >= 0 && s->several)
         n = db_write(s->db, e,
                      "DELETE FROM job_owner WHERE beat_ms < " NOW_MS

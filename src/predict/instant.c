@@ -21,6 +21,8 @@ struct instant_run {
 
 static int instant_available(struct provider *p, const struct feature *f, struct error *e)
 {
+    if (feature_pictures(f) == 0 || feature_picture_list(f)) /* there is not one picture to hand back */
+        return error_set(e, ERR_PROVIDER_UNAVAILABLE, "The instant provider makes nothing of its own");
     return 0;
 }
 

@@ -76,6 +76,8 @@ static void job_done(struct op *op)
         p->output_count = work->output_count;
         p->model = p->network = work->model;
         memcpy(p->reason, work->reason, sizeof(p->reason));
+        memcpy(p->folder, work->folder, sizeof(p->folder));
+        p->detail = work->detail;
     } else {
         p->err = work->err;
     }

@@ -9,12 +9,13 @@
 #include "local/relight.h"
 #include "local/style.h"
 
-static void add_output(struct local_work *w, struct blob *image, enum image_type type, uint32_t width,
-                       uint32_t height)
+struct prediction_output *local_work_add(struct local_work *w, struct blob *bytes, enum image_type type,
+                                         uint32_t width, uint32_t height)
 {
     CHECK(w->output_count < RESULT_OUTPUTS_MAX);
-    w->output[w->output_count++] =
-        (struct prediction_output){.blob = image, .type = type, .width = width, .height = height};
+    struct prediction_output *out = &w->output[w->output_count++];
+    *out = (struct prediction_output){.blob = bytes, .type = type, .width = width, .height = height};
+    return out;
 }
 
 static int quality_of(const struct local_work *w)
@@ -53,7 +54,7 @@ static int run_upscale(struct local_work *w)
     int r = local_upscale(w->local, &request, &result, &w->err);
     if (r < 0)
         return r;
-    add_output(w, result.image, result.type, result.width, result.height);
+    local_work_add(w, result.image, result.type, result.width, result.height);
     w->model = result.model;
     memcpy(w->reason, result.reason, sizeof(w->reason));
     return 0;
@@ -66,12 +67,12 @@ static int run_cutout(struct local_work *w)
     int r = local_cutout(w->local, &request, &result, &w->err);
     if (r < 0)
         return r;
-    add_output(w, result.image, IMAGE_PNG, result.width, result.height);
+    local_work_add(w, result.image, IMAGE_PNG, result.width, result.height);
     w->model = result.model;
     return 0;
 }
 
-static unsigned threads_of(const struct local_work *w)
+unsigned local_work_threads(const struct local_work *w)
 {
     struct cpu cpu;
     cpu_read(&cpu);
@@ -85,7 +86,7 @@ static int encode(struct local_work *w, const struct pixels *pixels, enum image_
         type = IMAGE_PNG;
     int r = image_encode(pixels, type, quality, &image, &w->err);
     if (r == 0)
-        add_output(w, image, type, pixels->width, pixels->height);
+        local_work_add(w, image, type, pixels->width, pixels->height);
     return r;
 }
 
@@ -99,7 +100,7 @@ static int run_style(struct local_work *w)
     int r = image_decode(p->input, &p->info, &in, &w->err);
     if (r < 0)
         return r;
-    const struct style_run run = {threads_of(w), 0, w->cancelled, w->progress, w->ctx};
+    const struct style_run run = {local_work_threads(w), 0, w->cancelled, w->progress, w->ctx};
     r = style_render(&in, style, &run, &out, &w->model, &w->err);
     pixels_release(&in);
     if (r < 0)
@@ -146,7 +147,7 @@ static int light_variants(struct local_work *w, const struct pixels *in, const s
         .width = (uint32_t)params_int(params, "width", 0),
         .height = (uint32_t)params_int(params, "height", 0),
         .seed = (uint64_t)params_int(params, "seed", 0),
-        .threads = threads_of(w),
+        .threads = local_work_threads(w),
         .cancelled = w->cancelled,
     };
     int r = 0;
@@ -199,10 +200,14 @@ static const struct {
     int (*run)(struct local_work *w);
     int (*available)(const struct local *local, struct error *e);
 } rows[FEATURE_COUNT] = {
-    [FEATURE_CLARITY] = {run_upscale, upscaler},   [FEATURE_ENHANCE] = {run_upscale, upscaler},
-    [FEATURE_BEAUTIFY] = {run_upscale, upscaler},  [FEATURE_CUTOUT] = {run_cutout, cutter},
-    [FEATURE_UPSCALE] = {run_upscale, upscaler},   [FEATURE_STYLE] = {run_style, no_network},
+    [FEATURE_CLARITY] = {run_upscale, upscaler},
+    [FEATURE_ENHANCE] = {run_upscale, upscaler},
+    [FEATURE_BEAUTIFY] = {run_upscale, upscaler},
+    [FEATURE_CUTOUT] = {run_cutout, cutter},
+    [FEATURE_UPSCALE] = {run_upscale, upscaler},
+    [FEATURE_STYLE] = {run_style, no_network},
     [FEATURE_RELIGHT] = {run_relight, no_network},
+    [FEATURE_COMIC_PHOTOS] = {local_comic_run, local_comic_available},
 };
 
 int local_work_available(const struct local *local, const struct feature *f, struct error *e)
@@ -219,6 +224,7 @@ int local_work_run(struct local_work *w)
         for (unsigned i = 0; i < w->output_count; i++)
             blob_unref(w->output[i].blob);
         w->output_count = 0;
+        free(TAKE(w->detail));
     }
     return r;
 }

@@ -26,10 +26,19 @@ enum { PREDICTION_ID_MAX = 64 };
 enum may_pay { PAY_NOW, PAY_LATER, PAY_NEVER };
 
 struct prediction_output {
-    struct blob *blob; /* the prediction's reference; NULL while the bytes are still at url */
-    char *url;         /* where stage 080 fetches them, without any token; the prediction's; NULL: in blob */
+    struct blob
+        *blob; /* the prediction's reference; NULL while the bytes are still at url; a writer's text */
+    char *url; /* where stage 080 fetches them, without any token; the prediction's; NULL: in blob */
     enum image_type type;
     uint32_t width, height; /* 0: not known */
+    const char *mime;       /* of what is no picture; static text; NULL: it is one of type */
+    char file[24]; /* its name in the prediction's folder, "page-1.png"; "": it gets one of its own */
+};
+
+/* One of a list of pictures. */
+struct prediction_picture {
+    struct blob *blob; /* the owner's reference */
+    struct image_info info;
 };
 
 struct prediction {
@@ -37,8 +46,10 @@ struct prediction {
     /* in: set by the owner, unchanged until the op is done */
     const struct feature *feature;
     const struct params *params;
-    struct blob *input; /* the owner's reference */
+    struct blob *input; /* the owner's reference; NULL: the feature takes no picture, or see resume_id */
     struct image_info info;
+    struct prediction_picture *more; /* of a list: those after input, more_count of them; NULL: none */
+    unsigned more_count;
     enum image_type wanted;                    /* what the caller would like back */
     uint64_t deadline_ns;                      /* on the loop's clock: nobody waits longer */
     const char *id;                            /* the request's, for logs */
@@ -72,6 +83,8 @@ struct prediction {
     char version[128];   /* of it, if it is another one than the feature's row says; else "" */
     const char *network; /* local runs; else NULL */
     char reason[128];
+    char folder[80]; /* of outputs that have a name in it: no other has it; below the feature's prefix */
+    char *detail;    /* JSON for the answer; the prediction's; NULL: none */
     struct error err;
     bool paid; /* money has been spent, or may have been: it is better to finish. A provider may take it back
                   (the model has not begun yet), and calls on_progress then */
@@ -103,6 +116,9 @@ struct provider {
 void provider_start(struct provider *p, struct prediction *prediction, op_done_fn *on_done);
 void provider_free(struct provider *p);                 /* accepts NULL */
 void prediction_release(struct prediction *prediction); /* drops the outputs */
+const char *prediction_output_mime(const struct prediction_output *out);
+/* All that the run is made of is here: it could be begun, or begun anew. */
+bool prediction_whole(const struct prediction *prediction);
 
 struct lane;
 struct local;

@@ -293,7 +293,7 @@ void run_look_up_earlier(struct replicate_run *run, int64_t intent_s)
 {
     struct error e;
     const struct prediction *p = run->prediction;
-    bool known = run->by_url || replicate_inline_fits(p->input);
+    bool known = !p->input || run->by_url || replicate_inline_fits(p->input);
     BLOB_ON_EXIT struct blob *nothing = blob_static("", 0);
     if (make_body(run, known ? p->input : nothing, &e) < 0) {
         run_fail(run, &e);

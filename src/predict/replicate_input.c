@@ -33,7 +33,7 @@ struct value_row {
 
 /* What a feature's model takes. Parameters not listed are ours alone (the local network's quality, …). */
 static const struct input_row {
-    const char *image_key;
+    const char *image_key; /* NULL: it takes no picture */
     struct value_row value[VALUES_MAX];
 } rows[FEATURE_COUNT] = {
     [FEATURE_CLARITY] = {"image",
@@ -65,6 +65,19 @@ static const struct input_row {
                           {VALUE_TEXT, "output_format", "output_format"},
                           {VALUE_INT, "output_quality", "output_quality"},
                           {VALUE_INT, "seed", "seed"}}},
+    /* enough for a long answer, and an end to one that does not end */
+    [FEATURE_COMIC_TEXT] = {NULL,
+                            {{VALUE_TEXT, "prompt", "prompt"},
+                             {VALUE_TEXT, "system_instruction", "instruction"},
+                             {VALUE_FIXED_INT, "max_output_tokens", "16384"}}},
+    [FEATURE_COMIC_PANEL] = {NULL,
+                             {{VALUE_TEXT, "prompt", "prompt"},
+                              {VALUE_TEXT, "negative_prompt", "negative_prompt"},
+                              {VALUE_INT, "width", "width"},
+                              {VALUE_INT, "height", "height"},
+                              {VALUE_FIXED_INT, "num_inference_steps", "28"},
+                              {VALUE_FIXED_INT, "guidance_scale", "7"},
+                              {VALUE_INT, "seed", "seed"}}},
 };
 
 /* Said to a model that edits as it is told: what to change first, then what has to stay. */
@@ -93,7 +106,7 @@ static const struct {
 
 bool replicate_feature_known(const struct feature *f)
 {
-    return rows[f->id].image_key && *f->model;
+    return rows[f->id].value[0].type != VALUE_END && *f->model;
 }
 
 void replicate_target_init(struct replicate_target *t, const struct feature *feature, const char *cached)
@@ -172,7 +185,8 @@ static json_t *make_input(const struct replicate_target *t, const struct params 
 {
     const struct input_row *row = &rows[t->feature->id];
     json_t *input = json_object();
-    json_object_set_new(input, row->image_key, json_string(image));
+    if (row->image_key)
+        json_object_set_new(input, row->image_key, json_string(image));
     for (const struct value_row *v = row->value; v->type != VALUE_END; v++) {
         json_t *value = value_of(v, params, t->wanted);
         if (value)
@@ -228,7 +242,8 @@ int replicate_target_body(const struct replicate_target *t, const struct params 
     buf_init(&text, TEXT_MAX);
     size_t before = ret->len;
     bool whole = json_dump_callback(body, append, &text, JSON_COMPACT) == 0;
-    if (whole && (image->url ? buf_append(ret, text.data, text.len) == 0 : put_picture(&text, image, ret)))
+    bool as_it_is = image->url || !rows[t->feature->id].image_key;
+    if (whole && (as_it_is ? buf_append(ret, text.data, text.len) == 0 : put_picture(&text, image, ret)))
         return 0;
     ret->len = before;
     return error_set(e, ERR_INTERNAL, "%s", "");
@@ -250,7 +265,7 @@ static const char *callers_name(const struct params *params, const char *key)
 {
     const struct input_row *row = &rows[params->feature->id];
     size_t count;
-    if (strcmp(key, row->image_key) == 0)
+    if (row->image_key && strcmp(key, row->image_key) == 0)
         return feature_images(params->feature, &count)[0].field;
     for (const struct value_row *v = row->value; v->type != VALUE_END; v++) {
         bool ours = v->type == VALUE_FIXED_TEXT || v->type == VALUE_FIXED_INT || !v->param;

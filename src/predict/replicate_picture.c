@@ -44,7 +44,7 @@ enum run_at run_picture(struct replicate_run *run)
     run->picture_ready = true;
     buf_release(&run->image_url);
     buf_init(&run->image_url, ADDRESS_MAX);
-    if (!run->by_url && replicate_inline_fits(p->input))
+    if (!p->input || (!run->by_url && replicate_inline_fits(p->input)))
         return RUN_CREATE;
     run->by_url = true;
     char key[STORE_KEY_MAX + 1];

@@ -377,7 +377,7 @@ static void resume(struct replicate_run *run)
         run_go(run, RUN_POLL);
         return;
     }
-    if (p->resume_intent_s > 0 && p->input) {
+    if (p->resume_intent_s > 0 && prediction_whole(p)) {
         run_picture_as_it_was(run, p->resume_input_url);
         run_look_up_earlier(run, p->resume_intent_s);
     } else { /* an id that is none */

@@ -67,32 +67,40 @@ static void take_identity(struct replicate_run *run, const struct replicate_answ
         snprintf(run->cancel_url, sizeof(run->cancel_url), "%s", a->cancel_url);
 }
 
+static void take_item(struct output_item *item, struct prediction_output *out)
+{
+    *out = (struct prediction_output){0};
+    if (item->kind == OUTPUT_URL)
+        out->url = TAKE(item->text);
+    else if (item->kind == OUTPUT_TEXT)
+        out->blob = blob_copy(item->text, strlen(item->text));
+    else
+        out->blob = TAKE(item->bytes);
+    if (item->kind == OUTPUT_BYTES)
+        out->type = image_sniff(out->blob->data, out->blob->size);
+}
+
 static int take_output(struct replicate_run *run, const struct replicate_answer *a, struct error *e)
 {
     struct prediction *p = run->prediction;
     struct output_list list;
     const struct options *opt = run->self->config.opt;
+    const bool writes = p->feature->work == WORK_WRITER;
     const struct output_limits limits = {.items_max = OUTPUT_ITEMS_MAX,
                                          .bytes_max = (size_t)opt->output_max_bytes,
-                                         .total_max = (size_t)opt->output_total_max_bytes};
+                                         .total_max = (size_t)opt->output_total_max_bytes,
+                                         .concatenate = writes};
     int r = output_walk(a->output, &limits, &list, e);
     if (r < 0)
         return r;
     for (unsigned i = 0; i < list.count && p->output_count < RESULT_OUTPUTS_MAX; i++) {
         struct output_item *item = &list.item[i];
-        if (item->kind == OUTPUT_TEXT)
-            continue;
-        struct prediction_output *out = &p->output[p->output_count++];
-        *out = (struct prediction_output){.blob = item->bytes, .url = NULL};
-        if (item->kind == OUTPUT_URL)
-            out->url = TAKE(item->text);
-        else
-            out->type = image_sniff(item->bytes->data, item->bytes->size);
-        item->bytes = NULL;
+        if ((item->kind == OUTPUT_TEXT) == writes)
+            take_item(item, &p->output[p->output_count++]);
     }
     output_list_release(&list);
     if (p->output_count == 0)
-        return error_set(e, ERR_UPSTREAM, "The model gave no picture");
+        return error_set(e, ERR_UPSTREAM, writes ? "The model wrote nothing" : "The model gave no picture");
     return 0;
 }
 
@@ -175,8 +183,9 @@ static void judge_answer(struct replicate_run *run, const struct replicate_reply
                          const struct replicate_answer *a)
 {
     struct replicate_verdict v;
-    const struct raw_run *raw = run->prediction->raw;            /* its owner wants to see the books, too */
-    const bool once = raw ? raw->once : !run->prediction->input; /* what has gone cannot be sent again */
+    const struct raw_run *raw = run->prediction->raw; /* its owner wants to see the books, too */
+    const bool once =
+        raw ? raw->once : !prediction_whole(run->prediction); /* what has gone cannot be sent again */
     const struct replicate_asked asked = {
         .prefer = !raw && reply->call == REPLICATE_CALL_CREATE,
         .cancel_after = true,
@@ -203,7 +212,7 @@ static void judge_answer(struct replicate_run *run, const struct replicate_reply
         run_fail(run, &v.err);
         return;
     case REPLICATE_RETRY_NEW:
-        if (!run->prediction->input && !raw) { /* taken up without its picture */
+        if (!raw && !prediction_whole(run->prediction)) { /* taken up without its picture */
             run_fail(run, &v.err);
             return;
         }

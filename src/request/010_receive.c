@@ -20,6 +20,7 @@
 #include "request/figures.h"
 #include "request/intake.h"
 #include "request/job_wish.h"
+#include "request/pictures.h"
 #include "request/priority.h"
 #include "request/receive.h"
 #include "request/route_body.h"
@@ -39,18 +40,19 @@ struct intake {
     int64_t fields;
     struct body *into;          /* the picture that is being read; NULL: none */
     unsigned picture;           /* which one */
+    bool unnamed;               /* its part has an empty file name: a browser sends it for no file */
     struct content_check check; /* of what comes, as it comes */
-    unsigned unnamed; /* bits of those whose part has an empty file name: a browser sends it for no file */
 };
 
 /* ---- refusals that the headers already show ---- */
 
 static int check_length(struct request *req, const struct exchange *x)
 {
+    const struct options *opt = req->svc->opt;
     int64_t length = exchange_content_length(x);
-    size_t images;
-    const char *field = feature_images(req->feature, &images)->field;
-    int64_t most = req->svc->opt->upload_max_bytes * (int64_t)images;
+    unsigned pictures = feature_pictures(req->feature);
+    const char *field = pictures > 0 ? feature_picture(req->feature, 0)->field : "";
+    int64_t most = pictures > 0 ? opt->upload_max_bytes * pictures : opt->json_limit;
     if (length > most + FORM_OVERHEAD_BYTES)
         return error_set_field(&req->err, ERR_PAYLOAD_TOO_LARGE, field,
                                "The upload has %" PRId64 " bytes; at most %" PRId64 " are taken", length,
@@ -115,21 +117,21 @@ static int image_bytes(struct intake *in, const void *data, size_t size)
 {
     struct request *req = in->req;
     uint64_t most = (uint64_t)req->svc->opt->upload_max_bytes;
-    size_t count;
-    const struct image_row *row = feature_images(req->feature, &count);
-    if (body_size(in->into) + size > most)
-        return error_set_field(&req->err, ERR_PAYLOAD_TOO_LARGE, row[in->picture].field,
-                               "The picture has more than %" PRIu64 " bytes", most);
+    if (body_size(in->into) + size > most) {
+        int r =
+            error_set(&req->err, ERR_PAYLOAD_TOO_LARGE, "The picture has more than %" PRIu64 " bytes", most);
+        feature_blame_picture(req->feature, in->picture, &req->err);
+        return r;
+    }
     return size ? body_append(in->into, data, size, &req->err) : 0;
 }
 
-static int begin_image(struct intake *in, unsigned i)
+static int begin_image(struct intake *in, unsigned row)
 {
     struct request *req = in->req;
-    size_t count;
-    const char *field = feature_images(req->feature, &count)[i].field;
-    if (req->receive.body[i])
-        return error_set_field(&req->err, req->feature->refusal, field, "There is more than one picture");
+    unsigned i;
+    if (picture_place(req, row, &i) < 0)
+        return -(int)req->err.code;
     struct http_client *client = req->client_state;
     int64_t length = exchange_content_length(http_client_exchange(client));
     in->picture = i;
@@ -137,16 +139,25 @@ static int begin_image(struct intake *in, unsigned i)
     return 0;
 }
 
+/* A file input that nobody used is no picture. */
+static void end_image(struct intake *in)
+{
+    struct request *req = in->req;
+    if (in->into && in->unnamed && body_size(in->into) == 0)
+        body_unref(TAKE(req->receive.body[in->picture]));
+    in->into = NULL;
+}
+
 static int end_field(struct intake *in)
 {
     struct request *req = in->req;
     const char *name = TAKE(in->field_name);
     int r = 0;
-    in->into = NULL;
+    end_image(in);
     if (name && strlen(buf_text(&in->value)) < in->value.len) /* what is checked must be all of it */
         r = error_set_field(&req->err, req->feature->refusal, name, "The field holds a zero byte");
     else if (name)
-        request_add_field(req, name, buf_text(&in->value));
+        r = intake_text(req, name, buf_text(&in->value));
     buf_release(&in->value);
     return r;
 }
@@ -160,23 +171,30 @@ static int count_field(struct intake *in)
     return 0;
 }
 
+static int refuse_file(struct request *req, const char *name)
+{
+    size_t count;
+    const struct image_row *row = feature_images(req->feature, &count);
+    if (count == 0)
+        return error_set_field(&req->err, req->feature->refusal, name, "No file is taken here, only texts");
+    return error_set_field(&req->err, req->feature->refusal, name,
+                           "A file is taken only in the field \"%s\"%s%s%s", row[0].field,
+                           count > 1 ? " or \"" : "", count > 1 ? row[1].field : "", count > 1 ? "\"" : "");
+}
+
 static int begin_part(struct intake *in, const char *name, const char *filename)
 {
     struct request *req = in->req;
     if (end_field(in) < 0 || count_field(in) < 0)
         return -(int)req->err.code;
-    size_t count;
-    const struct image_row *row = feature_images(req->feature, &count);
-    for (unsigned i = 0; i < count; i++)
-        if (strcmp(name, row[i].field) == 0) {
-            in->unnamed |= filename && !*filename ? 1u << i : 0;
-            return begin_image(in, i);
-        }
+    int row = feature_file_of(req->feature, name);
+    in->unnamed = filename && !*filename;
+    if (row >= 0)
+        return begin_image(in, (unsigned)row);
     if (filename)
-        return error_set_field(
-            &req->err, req->feature->refusal, name, "A file is taken only in the field \"%s\"%s%s%s",
-            row[0].field, count > 1 ? " or \"" : "", count > 1 ? row[1].field : "", count > 1 ? "\"" : "");
+        return refuse_file(req, name);
     in->field_name = arena_strndup(&req->arena, name, FIELD_MAX_BYTES);
+    buf_init(&in->value, intake_field_bytes(req->feature, name));
     return 0;
 }
 
@@ -189,9 +207,8 @@ static bool form_part(void *ctx, const char *name, const char *filename, const c
     if (in->into)
         return image_bytes(in, data, size) == 0;
     if (buf_append(&in->value, data, size) < 0) {
-        error_set_field(&in->req->err, in->req->feature->refusal, in->field_name,
-                        "The field is longer than %d bytes", FIELD_MAX_BYTES);
-        return false;
+        int r = intake_refuse_long(in->req, in->field_name);
+        return r == 0;
     }
     return true;
 }
@@ -199,8 +216,8 @@ static bool form_part(void *ctx, const char *name, const char *filename, const c
 static void query_field(void *ctx, const char *name, const char *value)
 {
     struct intake *in = ctx;
-    if (in->req->err.code == ERR_NONE && count_field(in) == 0)
-        request_add_field(in->req, name, value);
+    if (in->req->err.code == ERR_NONE && count_field(in) == 0 && intake_text(in->req, name, value) < 0)
+        return; /* req->err says why */
 }
 
 static bool has_type(const struct exchange *x, const char *start)
@@ -221,7 +238,8 @@ static int begin_body(struct intake *in, struct exchange *x)
         return -(int)req->err.code;
     if (exchange_content_length(x) == 0)
         return 0; /* whatever its type says: all there is stands in the query */
-    if (has_type(x, "image/"))
+    bool pictures = feature_pictures(req->feature) > 0;
+    if (pictures && has_type(x, "image/"))
         return begin_image(in, 0);
     if (has_type(x, "application/json")) {
         in->json = true;
@@ -234,9 +252,10 @@ static int begin_body(struct intake *in, struct exchange *x)
         return 0;
     if (has_type(x, "multipart/form-data"))
         return error_set(&req->err, ERR_VALIDATION, "The Content-Type names no boundary");
-    return error_set(&req->err, ERR_UNSUPPORTED_MEDIA_TYPE,
-                     "Send multipart/form-data with a picture in it, the picture itself as image/*, or JSON "
-                     "with its address");
+    return error_set(&req->err, ERR_UNSUPPORTED_MEDIA_TYPE, "%s",
+                     pictures ? "Send multipart/form-data with a picture in it, the picture itself as "
+                                "image/*, or JSON with its address"
+                              : "Send JSON, or a form of texts");
 }
 
 static int finish_form(struct intake *in)
@@ -250,21 +269,11 @@ static int finish_form(struct intake *in)
     return req->err.code == ERR_NONE ? end_field(in) : -(int)req->err.code;
 }
 
-/* A file input that nobody used is no picture. */
-static void drop_unused(struct intake *in)
-{
-    struct request *req = in->req;
-    for (unsigned i = 0; i < IMAGES_MAX; i++)
-        if ((in->unnamed & 1u << i) && body_size(req->receive.body[i]) == 0)
-            body_unref(TAKE(req->receive.body[i]));
-}
-
 static int finish_body(struct intake *in)
 {
     struct request *req = in->req;
     if (req->err.code != ERR_NONE || finish_form(in) < 0)
         return -(int)req->err.code;
-    drop_unused(in);
     if (content_check_end(&in->check, &req->err) < 0 || take_digests(req) < 0 || job_wish_take(req) < 0 ||
         take_addresses(req) < 0)
         return -(int)req->err.code;

@@ -5,6 +5,9 @@
  * the caller's error, with the field; the others are cancelled. */
 #include "http/client/fetch.h"
 
+#include <stdio.h>
+
+#include "request/pictures.h"
 #include "request/stage.h"
 
 enum { RETRIES = 1 };
@@ -41,9 +44,11 @@ static int refuse(struct picture_fetch *g, unsigned i)
     struct request *req = g->req;
     const struct error *why = &g->fetch[i].err;
     enum err code = why->code == ERR_PAYLOAD_TOO_LARGE ? ERR_PAYLOAD_TOO_LARGE : req->feature->refusal;
-    return error_set_field(&req->err, code, req->receive.url_field[i],
-                           "The picture cannot be fetched: %.200s",
-                           *why->reason ? why->reason : err_row(why->code)->message);
+    int r = error_set(&req->err, code, "The picture cannot be fetched: %.200s",
+                      *why->reason ? why->reason : err_row(why->code)->message);
+    feature_blame_picture(req->feature, i, &req->err);
+    snprintf(req->err.field, sizeof(req->err.field), "%s", req->receive.url_field[i]);
+    return r;
 }
 
 static void take(struct picture_fetch *g, unsigned i)
@@ -121,13 +126,12 @@ static void slot_done(struct op *op)
 /* What the fields already forbid is not fetched for; nor is what they make needless. */
 static int check_fields(struct request *req)
 {
-    size_t count;
-    const struct image_row *row = feature_images(req->feature, &count);
+    unsigned count = feature_pictures(req->feature);
     int r = validate_fields(req);
     if (r == 0)
         r = params_check(&req->validate.params, &req->err);
-    for (size_t i = 0; i < count && r == 0; i++)
-        if (!params_match(&req->validate.params, row[i].when))
+    for (unsigned i = 0; i < count && r == 0; i++)
+        if (!params_match(&req->validate.params, feature_picture(req->feature, i)->when))
             req->receive.url[i] = NULL;
     return r;
 }

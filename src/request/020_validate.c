@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "request/key.h"
+#include "request/pictures.h"
 #include "request/stage.h"
 #include "request/uploads.h"
 
@@ -15,8 +16,7 @@ static int refuse_missing(struct request *req, const struct image_row *row, bool
                            row->field, row->field);
 }
 
-static int check_type(struct request *req, const struct image_row *row, struct body *body,
-                      enum image_type *ret)
+static int check_type(struct request *req, unsigned i, struct body *body, enum image_type *ret)
 {
     BLOB_ON_EXIT struct blob *blob = NULL;
     int r = body_blob(body, &blob, &req->err);
@@ -28,10 +28,14 @@ static int check_type(struct request *req, const struct image_row *row, struct b
     struct image_info unused; /* the probe stops at the type, and says what the file seems to be */
     struct error e;
     r = image_probe(blob, &(struct image_limits){0}, &unused, &e);
-    return r < 0 ? error_set_field(&req->err, e.code, row->field, "%s", e.reason) : r;
+    if (r < 0) {
+        req->err = e;
+        feature_blame_picture(req->feature, i, &req->err);
+    }
+    return r;
 }
 
-static void find_named(struct request *req, size_t i)
+static void find_named(struct request *req, unsigned i)
 {
     const struct services *svc = req->svc;
     const uint8_t *digest = req->receive.digest[i];
@@ -39,7 +43,7 @@ static void find_named(struct request *req, size_t i)
         req->receive.body[i] = uploads_get(svc->uploads, request_tenant(req), digest, loop_now_ns(svc->loop));
 }
 
-static int check_image(struct request *req, const struct image_row *row, size_t i)
+static int check_image(struct request *req, const struct image_row *row, unsigned i)
 {
     find_named(req, i);
     struct body *body = req->receive.body[i];
@@ -47,10 +51,14 @@ static int check_image(struct request *req, const struct image_row *row, size_t 
     if (!body && req->receive.digest[i])
         return 0; /* 040 refuses it, unless there is a result */
     bool empty = body && body_size(body) == 0;
-    if (!body || empty)
-        return refuse_missing(req, row, empty);
+    if (!body || empty) {
+        int missing = refuse_missing(req, row, empty);
+        if (empty)
+            feature_blame_picture(req->feature, i, &req->err);
+        return missing;
+    }
     enum image_type type;
-    int r = check_type(req, row, body, &type);
+    int r = check_type(req, i, body, &type);
     if (r < 0)
         return r;
     if (i == 0)
@@ -58,11 +66,46 @@ static int check_image(struct request *req, const struct image_row *row, size_t 
     return 0;
 }
 
+/* What is said of each picture says nothing of one that is not there. */
+static int check_texts(struct request *req, unsigned pictures)
+{
+    struct params *p = &req->validate.params;
+    size_t count, texts;
+    const struct param_row *row = feature_params(req->feature, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (row[i].type != PARAM_TYPE_LIST)
+            continue;
+        const char **list = params_list(p, row[i].name, &req->arena, &texts);
+        (void)list;
+        if (texts > pictures)
+            return error_set_field(&req->err, req->feature->refusal, row[i].name,
+                                   "The list has %zu texts, but there are %u pictures", texts, pictures);
+    }
+    return 0;
+}
+
+static int check_list(struct request *req, const struct image_row *list)
+{
+    unsigned given = pictures_given(req);
+    int r = 0;
+    if (given < list->least)
+        return error_set_field(&req->err, list->missing, list->field,
+                               "Send from %u to %u pictures in the file field \"%s\", or their addresses in "
+                               "\"%s_url\"; there %s %u",
+                               list->least, list->most, list->field, list->field, given == 1 ? "is" : "are",
+                               given);
+    for (unsigned i = 0; i < given && r == 0; i++)
+        r = check_image(req, list, i);
+    return r < 0 ? r : check_texts(req, given);
+}
+
 static int check_images(struct request *req)
 {
     size_t count;
     const struct image_row *row = feature_images(req->feature, &count);
-    for (size_t i = 0; i < count; i++) {
+    if (feature_picture_list(req->feature))
+        return check_list(req, row);
+    for (unsigned i = 0; i < count; i++) {
         if (!params_match(&req->validate.params, row[i].when)) {
             body_unref(TAKE(req->receive.body[i])); /* not needed for this: it must not change the key */
             continue;
@@ -91,6 +134,36 @@ static void keep_images(struct request *req)
     }
 }
 
+/* A list that came once holds all of its texts, one that came several times a text each. They are kept newest
+ * first. */
+static int set_list(struct request *req, const struct param_row *row)
+{
+    struct params *p = &req->validate.params;
+    const struct field *only = NULL;
+    size_t count = 0;
+    for (const struct field *f = req->receive.fields; f; f = f->next)
+        if (feature_param(req->feature, f->name) == row) {
+            only = f;
+            count++;
+        }
+    if (count == 0)
+        return 0;
+    if (count == 1)
+        return params_set(p, &req->arena, row->name, only->value, &req->err);
+    const char **item = arena_alloc(&req->arena, count * sizeof(*item));
+    size_t at = count;
+    for (const struct field *f = req->receive.fields; f; f = f->next)
+        if (feature_param(req->feature, f->name) == row)
+            item[--at] = f->value;
+    return params_set_items(p, &req->arena, row->name, item, count, &req->err);
+}
+
+static bool is_list(const struct feature *f, const char *name)
+{
+    const struct param_row *row = feature_param(f, name);
+    return row && row->type == PARAM_TYPE_LIST;
+}
+
 int validate_fields(struct request *req)
 {
     struct params *p = &req->validate.params;
@@ -99,7 +172,13 @@ int validate_fields(struct request *req)
     params_init(p, req->feature);
     int r = 0;
     for (const struct field *f = req->receive.fields; f && r == 0; f = f->next)
-        r = params_set(p, &req->arena, f->name, f->value, &req->err);
+        if (!is_list(req->feature, f->name))
+            r = params_set(p, &req->arena, f->name, f->value, &req->err);
+    size_t count;
+    const struct param_row *row = feature_params(req->feature, &count);
+    for (size_t i = 0; i < count && r == 0; i++)
+        if (row[i].type == PARAM_TYPE_LIST)
+            r = set_list(req, &row[i]);
     return r;
 }
 

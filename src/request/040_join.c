@@ -7,24 +7,24 @@
 
 #include "request/flights.h"
 #include "request/intent.h"
+#include "request/pictures.h"
 #include "request/stage.h"
 
 /* There is no result: now a picture that was only named has to be here. */
 enum verdict join_need_pictures(struct request *req)
 {
-    size_t count;
-    const struct image_row *row = feature_images(req->feature, &count);
-    char field[64];
     if (intent_needs_no_picture(req))
         return NEXT;
-    for (size_t i = 0; i < count; i++) {
+    for (unsigned i = 0; i < feature_pictures(req->feature); i++) {
         if (req->receive.body[i] || !req->validate.digest[i])
             continue;
-        snprintf(field, sizeof(field), "%s_digest", row[i].field);
-        error_set_field(&req->err, ERR_UPLOAD_UNKNOWN, field,
-                        "No picture with this digest has come lately, or it is not kept any more: send the "
-                        "picture itself in the file field \"%s\"",
-                        row[i].field);
+        const char *field = feature_picture(req->feature, i)->field;
+        error_set(&req->err, ERR_UPLOAD_UNKNOWN,
+                  "No picture with this digest has come lately, or it is not kept any more: send the picture "
+                  "itself in the file field \"%s\"",
+                  field);
+        feature_blame_picture(req->feature, i, &req->err);
+        snprintf(req->err.field, sizeof(req->err.field), "%s_digest", field);
         return FAIL;
     }
     return NEXT;

@@ -1,9 +1,8 @@
 /* 050 prescale: read the pictures' headers, refuse what is not sane, shrink the first to what the model
  * takes. A feature that composes another's result has all of its pictures looked at here, before that is paid
  * for. */
-#include <stdio.h>
-
 #include "request/key.h"
+#include "request/pictures.h"
 #include "request/stage.h"
 
 /* With CACHE_PIXEL_KEY. What cannot be decoded here is left to the model. */
@@ -38,12 +37,11 @@ int prescale_probe(struct request *req, unsigned i, struct blob **ret, struct im
                    struct error *e)
 {
     const struct image_limits limits = image_limits_of(req->svc->opt);
-    size_t count;
     int r = body_blob(req->receive.body[i], ret, e);
     if (r == 0)
         r = image_probe(*ret, &limits, info, e);
     if (r < 0 && *e->field) /* which one of them it is */
-        snprintf(e->field, sizeof(e->field), "%s", feature_images(req->feature, &count)[i].field);
+        feature_blame_picture(req->feature, i, e);
     return r;
 }
 
@@ -61,6 +59,25 @@ static int probe_all(struct lane_job *job)
             r = prescale_probe(req, i, &upload, &info, &req->prescale.err);
     }
     return r;
+}
+
+/* Likewise of a list, whose pictures are decoded where they are worked on: the first is the input. */
+static int probe_list(struct lane_job *job)
+{
+    struct request *req = CONTAINER_OF(job, struct request, prescale.job);
+    unsigned given = pictures_given(req);
+    int r = 0;
+    for (unsigned i = 0; i < given && r == 0; i++) {
+        BLOB_ON_EXIT struct blob *upload = NULL;
+        r = prescale_probe(req, i, &upload, &req->prescale.list[i], &req->prescale.err);
+    }
+    if (r < 0)
+        return r;
+    const struct image_info *first = &req->prescale.list[0];
+    req->prescale.out =
+        (struct prescaled){.info = *first, .original_width = first->width, .original_height = first->height};
+    make_input(req, true);
+    return 0;
 }
 
 static bool model_takes(const struct feature *f, const struct image_info *info)
@@ -100,9 +117,14 @@ enum verdict prescale_enter(struct request *req)
 {
     if (!req->receive.body[0])
         return NEXT; /* it has run before, and only its result is wanted */
-    bool composes = req->feature->step != FEATURE_NONE;
+    bool composes = req->feature->step != FEATURE_NONE, list = req->feature->work == WORK_PHOTOS;
     req->prescale.will_wait = !composes && queue_is_busy(req);
-    if (lane_submit(req->svc->imaging, &req->prescale.job, composes ? probe_all : probe_and_shrink,
+    if (list)
+        req->prescale.list = arena_alloc(&req->arena, IMAGES_MAX * sizeof(*req->prescale.list));
+    if (lane_submit(req->svc->imaging, &req->prescale.job,
+                    composes ? probe_all
+                    : list   ? probe_list
+                             : probe_and_shrink,
                     pipeline_op_done) < 0) {
         error_set(&req->err, ERR_QUEUE_FULL, "Too many pictures wait to be read");
         req->err.retry_after_s = 1;

@@ -14,6 +14,7 @@
 #include "request/intent.h"
 #include "request/prefetch.h"
 #include "request/stage.h"
+#include "request/story.h"
 
 struct choice {
     struct provider *provider;
@@ -81,6 +82,12 @@ struct provider *queue_first(const struct request *req, const struct feature *f)
     return choose(req->svc, f, 0, &c, &ignored) == 0 ? c.provider : NULL;
 }
 
+struct provider *queue_provider(const struct services *svc, const struct feature *f, struct error *e)
+{
+    struct choice c = {0};
+    return choose(svc, f, 0, &c, e) == 0 ? c.provider : NULL;
+}
+
 struct provider *queue_idle(const struct services *svc, const struct feature *f, unsigned percent)
 {
     struct choice c = {0};
@@ -144,6 +151,8 @@ static bool choose_resumed(const struct request *req, struct choice *ret)
 /* Fills queue.provider, choice and degraded. NULL: req->err says why. */
 static struct limiter *pick(struct request *req)
 {
+    if (req->feature->work == WORK_STORY)
+        return story_check(req) == 0 ? req->svc->story_limiter : NULL;
     if (req->feature->step != FEATURE_NONE)
         return req->svc->step_limiter; /* the step's own request picks a provider */
     struct choice c = {0};

@@ -4,7 +4,8 @@
  * soon as it is known, and 100 says how it ended. Failure modes: the database cannot be had: a job goes
  * back to 060 and comes again until it can; a request whose client waits goes on without a row,
  * as a database that is away must not stop paid work (it is logged). Invariants: a job's row is its own;
- * another request gets one of its own here, which is gone when it has ended well. */
+ * a part of a job's work gets one here that stays until the job is over; another request gets one of its own
+ * here, which is gone when it has ended well. */
 #include "request/intent.h"
 
 #include <string.h>
@@ -58,10 +59,16 @@ static struct run_intent *intent_of(struct request *req)
         .created_ms = (int64_t)clock_wall_ms(),
     };
     i->row.state = JOURNAL_RUNNING;
-    if (req->job)
+    if (req->row) {
+        i->row.id = req->row;
+        i->row.kind = JOURNAL_STEP;
+        i->row.parent = req->svc->desk->id(req->job);
+        i->row.created_ms = req->svc->desk->created_ms(req->job); /* it is read right behind its job */
+    } else if (req->job) {
         i->row.id = req->svc->desk->id(req->job);
-    else
+    } else {
         i->row.request = what_was_asked(req);
+    }
     return i;
 }
 
@@ -122,7 +129,7 @@ bool intent_needs_no_picture(const struct request *req)
 const char *intent_row(const struct request *req)
 {
     if (req->job)
-        return req->svc->desk->id(req->job);
+        return req->row ? req->row : req->svc->desk->id(req->job);
     return req->intent.made ? req->intent.made->row.id : NULL;
 }
 

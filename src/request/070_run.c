@@ -1,5 +1,5 @@
-/* 070 run: the prediction, or, for a feature that composes another's result, the request for that. The slot
- * is given back as soon as it is over, however it ended. */
+/* 070 run: the prediction, or, for a feature that composes another's result, the request for that; for one
+ * that tells a story, all of it (story.h). The slot is given back as soon as it is over, however it ended. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -7,8 +7,10 @@
 #include "request/costs.h"
 #include "request/figures.h"
 #include "request/intent.h"
+#include "request/pictures.h"
 #include "request/prefetch.h"
 #include "request/stage.h"
+#include "request/story.h"
 
 /* Whatever is told may also mean that nothing is paid any more; then perhaps nobody wants it. */
 static void progress(struct prediction *p)
@@ -60,8 +62,10 @@ static enum verdict run_step(struct request *req)
 
 enum verdict run_enter(struct request *req)
 {
-    if (req->feature->step != FEATURE_NONE)
+    if (req->feature->work == WORK_COMPOSE)
         return run_step(req);
+    if (req->feature->work == WORK_STORY)
+        return stage_wait(req, story_start(req, pipeline_op_done));
     struct blob *input = NULL;
     if (req->prescale.input && body_blob(req->prescale.input, &input, &req->err) < 0)
         return FAIL;
@@ -69,6 +73,10 @@ enum verdict run_enter(struct request *req)
     p->feature = req->feature;
     p->params = &req->validate.params;
     p->input = input;
+    if (pictures_lend(req, p) < 0) {
+        blob_unref(TAKE(p->input));
+        return FAIL;
+    }
     p->info = req->prescale.out.info;
     p->wanted = req->wanted != IMAGE_UNKNOWN ? req->wanted : wanted_type(req->validate.type);
     p->deadline_ns = loop_now_ns(req->svc->loop) + (uint64_t)req->svc->opt->run_timeout_ms * NS_PER_MS;
@@ -126,8 +134,11 @@ enum verdict run_done(struct request *req)
     queue_let_go(req);
     if (req->run.child)
         return step_done(req);
+    if (req->run.story)
+        return story_result(req) == 0 ? NEXT : FAIL;
     struct prediction *p = req->run.prediction;
     blob_unref(TAKE(p->input));
+    pictures_take_back(p);
     req->spent |= p->paid || p->op.result == 0;
     figures_of_run(req);
     budget_settle(&req->budget.hold, costs_of_run(req));

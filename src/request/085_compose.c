@@ -66,7 +66,7 @@ static int compose(struct lane_job *job)
 
 enum verdict compose_enter(struct request *req)
 {
-    if (req->feature->step == FEATURE_NONE)
+    if (req->feature->work != WORK_COMPOSE)
         return NEXT;
     if (lane_submit(req->svc->imaging, &req->compose.job, compose, pipeline_op_done) < 0) {
         error_set(&req->err, ERR_QUEUE_FULL, "Too many pictures wait to be composed");

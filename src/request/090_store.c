@@ -4,6 +4,8 @@
  * Failure modes: what passes is tried again until the stage's time is nearly over (store.h); the first
  * failure is the group's result, the other puts are cancelled where they can be, and what was stored is
  * removed. */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "request/stage.h"
 
@@ -50,9 +52,21 @@ static void put_done(struct op *op)
     op_complete(&g->op, g->result);
 }
 
+static void name_output(struct request *req, const struct prediction_output *out,
+                        char ret[static STORE_KEY_MAX + 1])
+{
+    const char *prefix = params_prefix(&req->validate.params, &req->arena);
+    if (*out->file)
+        snprintf(ret, STORE_KEY_MAX + 1, "%s/%s/%s", prefix, req->run.prediction->folder, out->file);
+    else
+        store_key_make(prefix, clock_wall_s(), image_extension(out->type), ret);
+}
+
 enum verdict store_enter(struct request *req)
 {
     struct prediction *p = req->run.prediction;
+    if (req->run.story || req->feature->keep == KEEP_NEVER)
+        return NEXT; /* it is stored already, or a part of what will be */
     struct put_group *g = arena_alloc(&req->arena, sizeof(*g));
     req->store.group = g;
     g->req = req;
@@ -60,11 +74,9 @@ enum verdict store_enter(struct request *req)
     req->store.key = arena_alloc(&req->arena, g->count * sizeof(*req->store.key));
     op_begin(&g->op, req->svc->loop, pipeline_op_done, cancel_puts);
     for (unsigned i = 0; i < g->count; i++) {
-        enum image_type type = p->output[i].type;
-        store_key_make(params_prefix(&req->validate.params, &req->arena), clock_wall_s(),
-                       image_extension(type), g->key[i]);
+        name_output(req, &p->output[i], g->key[i]);
         g->put[i].key = req->store.key[i] = g->key[i];
-        g->put[i].content_type = image_mime(type);
+        g->put[i].content_type = prediction_output_mime(&p->output[i]);
         g->put[i].body = p->output[i].blob;
         g->put[i].limit_ms = stage_time_ms(req->svc->opt->store_timeout_ms);
         g->put[i].op.owner = g;

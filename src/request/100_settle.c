@@ -8,6 +8,7 @@
 #include "request/intent.h"
 #include "request/prefetch.h"
 #include "request/stage.h"
+#include "request/story.h"
 
 /* How the model's picture was shrunk: this request's, or that of its step. */
 static void set_sizes(const struct request *req, const struct result *step, struct result *r)
@@ -20,19 +21,17 @@ static void set_sizes(const struct request *req, const struct result *step, stru
     r->prescaled_height = step ? step->prescaled_height : out->info.height;
 }
 
-static struct result *make_result(const struct request *req)
+static void take_prediction(const struct request *req, struct result *r)
 {
     const struct prediction *p = req->run.prediction;
-    struct result *r = result_new();
     r->output_count = p->output_count;
     for (unsigned i = 0; i < p->output_count; i++) {
-        r->output[i].key = mem_strdup(req->store.key[i]);
-        r->output[i].content_type = mem_strdup(image_mime(p->output[i].type));
+        r->output[i].key = mem_strdup(req->store.key ? req->store.key[i] : "");
+        r->output[i].content_type = mem_strdup(prediction_output_mime(&p->output[i]));
         r->output[i].bytes = p->output[i].blob->size;
         r->output[i].width = p->output[i].width;
         r->output[i].height = p->output[i].height;
     }
-    r->feature = (uint8_t)(req->feature->id + 1);
     r->model = mem_strdup(p->model);
     r->version = *p->version ? mem_strdup(p->version) : NULL;
     const struct result *step = req->run.child ? child_result(req->run.child) : NULL;
@@ -40,7 +39,18 @@ static struct result *make_result(const struct request *req)
     r->degraded = step ? step->degraded : req->queue.degraded;
     r->network = p->network ? mem_strdup(p->network) : NULL;
     r->reason = *p->reason ? mem_strdup(p->reason) : NULL;
+    r->detail = p->detail ? mem_strdup(p->detail) : NULL;
     set_sizes(req, step, r);
+}
+
+static struct result *make_result(const struct request *req)
+{
+    struct result *r = result_new();
+    r->feature = (uint8_t)(req->feature->id + 1);
+    if (req->run.story)
+        story_fill(req, r);
+    else
+        take_prediction(req, r);
     r->run_ns = request_stage_ns(req, STAGE_RUN);
     r->cost_nano = costs_of_request(req);
     return r;

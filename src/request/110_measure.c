@@ -25,6 +25,12 @@ static const char *advice(enum err code)
     return code == ERR_STORAGE_FAILED ? "run `limner check`: it says what is wrong" : NULL;
 }
 
+/* A part of another's work is not stored. */
+static const char *key_of(const struct result *r)
+{
+    return r && *r->output[0].key ? r->output[0].key : NULL;
+}
+
 static void write_record(const struct request *req, uint64_t total_ns)
 {
     const struct result *result = request_result(req);
@@ -34,8 +40,7 @@ static void write_record(const struct request *req, uint64_t total_ns)
         F_STR("error", result ? NULL : err_row(req->err.code)->code),
         F_STR("reason", result ? NULL : req->err.reason),
         F_STR("advice", result ? NULL : advice(req->err.code)), F_STR("model", result ? result->model : NULL),
-        F_STR("key", result ? result->output[0].key : NULL),
-        F_NUM("total_ms", (double)total_ns / (double)NS_PER_MS),
+        F_STR("key", key_of(result)), F_NUM("total_ms", (double)total_ns / (double)NS_PER_MS),
         F_NUM("receive_ms", stage_ms(req, STAGE_RECEIVE)),
         F_NUM("prescale_ms", stage_ms(req, STAGE_PRESCALE)), F_NUM("queue_ms", stage_ms(req, STAGE_QUEUE)),
         F_NUM("run_ms", stage_ms(req, STAGE_RUN)), run_field(req, "run_done", req->run.done),

@@ -1,4 +1,5 @@
 #include "request/answer.h"
+#include "request/answer_comic.h"
 #include "request/answer_headers.h"
 
 #include <stdio.h>
@@ -79,34 +80,56 @@ static void put_param(struct buf *b, const struct param_row *row, const char *te
         json_out_put_text(b, text);
 }
 
-/* What was asked for, by the fields' own names; prompts are the caller's and long. The model that ran is
- * told, not the one that was named. */
-static void put_params(struct buf *b, const struct params *p)
+/* The model that ran is told, not the one that was named; the pages and panels that there are, not how many
+ * were asked for. */
+static bool is_told_otherwise(const struct param_row *row, const struct result *r)
+{
+    static const char *const counts[] = {"pages", "panels"};
+    bool told = strcmp(row->name, "model") == 0;
+    for (size_t i = 0; r->detail && i < ARRAY_LEN(counts); i++)
+        told |= strcmp(row->name, counts[i]) == 0;
+    return told;
+}
+
+/* What was asked for, by the fields' own names; prompts are the caller's and long. */
+static void put_params(struct buf *b, const struct params *p, const struct result *r)
 {
     size_t count;
     const struct param_row *row = feature_params(p->feature, &count);
     for (size_t i = 0; i < count; i++) {
-        bool hidden = row[i].type == PARAM_TYPE_TEXT || row[i].link_only || strcmp(row[i].name, "model") == 0;
+        bool hidden = row[i].type == PARAM_TYPE_TEXT || row[i].type == PARAM_TYPE_LIST || row[i].link_only ||
+                      is_told_otherwise(&row[i], r);
         if (!hidden && *p->value[i])
             put_param(b, &row[i], p->value[i]);
     }
 }
 
+static void put_digest(struct buf *b, const uint8_t *digest)
+{
+    static const char scheme[] = "sha256:";
+    char text[sizeof(scheme) + DIGEST_HEX];
+    memcpy(text, scheme, sizeof(scheme));
+    hex_encode(digest, DIGEST_BYTES, text + sizeof(scheme) - 1);
+    json_out_put_text(b, text);
+}
+
 /* By which the pictures may be named next time. */
 static void put_digests(struct buf *b, const struct request *req)
 {
-    static const char scheme[] = "sha256:";
-    char name[64], text[sizeof(scheme) + DIGEST_HEX];
-    size_t count;
-    const struct image_row *row = feature_images(req->feature, &count);
-    memcpy(text, scheme, sizeof(scheme));
-    for (size_t i = 0; i < count; i++) {
+    char name[64];
+    bool list = feature_picture_list(req->feature) && req->validate.digest[0];
+    for (unsigned i = 0; i < feature_pictures(req->feature); i++) {
         if (!req->validate.digest[i])
             continue;
-        snprintf(name, sizeof(name), "%s_digest", row[i].field);
-        hex_encode(req->validate.digest[i], DIGEST_BYTES, text + sizeof(scheme) - 1);
-        json_out_text(b, name, text);
+        snprintf(name, sizeof(name), "%s_digest", feature_picture(req->feature, i)->field);
+        if (!list || i == 0)
+            json_out_key(b, name);
+        if (list && i == 0)
+            json_out_begin(b, '[');
+        put_digest(b, req->validate.digest[i]);
     }
+    if (list)
+        json_out_end(b, ']');
 }
 
 static void put_sizes(struct buf *b, const struct result *r)
@@ -120,16 +143,33 @@ static void put_sizes(struct buf *b, const struct result *r)
         put_size(b, "size", r->output[0].width, r->output[0].height);
 }
 
+/* Of a story there are two. */
+static void put_model(struct buf *b, const struct feature *f, const struct result *r)
+{
+    if (f->work != WORK_STORY) {
+        json_out_text(b, "model", r->model);
+        return;
+    }
+    json_out_key(b, "model");
+    json_out_begin(b, '{');
+    json_out_text(b, "llm", features[FEATURE_COMIC_TEXT].model);
+    json_out_text(b, "image", r->model);
+    json_out_end(b, '}');
+}
+
 void answer_meta(struct buf *b, const struct request *req, const struct result *r)
 {
     char cost[MONEY_TEXT];
     json_out_begin(b, '{');
-    json_out_text(b, "model", r->model);
+    put_model(b, req->feature, r);
     json_out_int(b, "bytes", (int64_t)r->output[0].bytes);
     json_out_text(b, "requestId", req->id);
-    put_params(b, &req->validate.params);
+    put_params(b, &req->validate.params, r);
     put_digests(b, req);
-    put_sizes(b, r);
+    if (r->detail)
+        answer_comic_meta(b, r);
+    else
+        put_sizes(b, r);
     put_feature_words(b, req, r);
     if (r->version)
         json_out_text(b, "model_version", r->version);
@@ -170,14 +210,35 @@ static void release_links(struct links *l)
     buf_release(&l->public_url);
 }
 
-/* "key":…,"url":…,"presigned_url"?:… */
-static void put_picture(struct buf *b, const char *key, const struct links *l)
+static const char *url_of(const struct links *l)
 {
-    bool public = l->public_url.len > 0;
+    return buf_text(l->public_url.len > 0 ? &l->public_url : &l->signed_url);
+}
+
+static void put_picture(struct buf *b, const char *key, enum answer_names names, const struct links *l)
+{
     json_out_text(b, "key", key);
-    json_out_text(b, "url", buf_text(public ? &l->public_url : &l->signed_url));
-    if (public)
+    json_out_text(b, names == ANSWER_PAGE ? "page_url" : "url", url_of(l));
+    if (names != ANSWER_DATA || l->public_url.len > 0)
         json_out_text(b, "presigned_url", buf_text(&l->signed_url));
+}
+
+void answer_picture(struct buf *b, const struct services *svc, const char *key, enum answer_names names,
+                    const struct answer_links *how, const char *base_url)
+{
+    struct links links;
+    make_links(svc, key, how->expires_s, base_url, &links);
+    put_picture(b, key, names, &links);
+    release_links(&links);
+}
+
+void answer_link(struct buf *b, const struct services *svc, const char *key, const char *name,
+                 const struct answer_links *how, const char *base_url)
+{
+    struct links links;
+    make_links(svc, key, how->expires_s, base_url, &links);
+    json_out_text(b, name, url_of(&links));
+    release_links(&links);
 }
 
 /* The first picture is the data itself; where there are or could have been several, there is a list too. */
@@ -185,24 +246,28 @@ void answer_data(struct buf *b, const struct services *svc, const struct result 
                  const struct answer_links *how, const char *base_url)
 {
     struct links links[RESULT_OUTPUTS_MAX];
+    const struct result_output *page = r->detail ? answer_comic_page(r, 0) : NULL;
+    const unsigned first = page ? (unsigned)(page - r->output) : 0;
     CHECK(r->output_count > 0);
     json_out_begin(b, '{');
     for (unsigned i = 0; i < r->output_count; i++)
         make_links(svc, r->output[i].key, how->expires_s, base_url, &links[i]);
-    put_picture(b, r->output[0].key, &links[0]);
+    put_picture(b, r->output[first].key, r->detail ? ANSWER_COMIC : ANSWER_DATA, &links[first]);
     if (how->list) {
         json_out_key(b, "outputs");
         json_out_begin(b, '[');
         for (unsigned i = 0; i < r->output_count; i++) {
             json_out_begin(b, '{');
             json_out_int(b, "index", i);
-            put_picture(b, r->output[i].key, &links[i]);
+            put_picture(b, r->output[i].key, ANSWER_DATA, &links[i]);
             json_out_end(b, '}');
         }
         json_out_end(b, ']');
     }
     for (unsigned i = 0; i < r->output_count; i++)
         release_links(&links[i]);
+    if (r->detail)
+        answer_comic_data(b, svc, r, how, base_url);
     json_out_int(b, "expires_in", how->expires_s);
     json_out_end(b, '}');
 }
@@ -213,8 +278,19 @@ struct answer_links answer_links_of(const struct request *req, const struct resu
     const struct params *p = &req->validate.params;
     return (struct answer_links){
         .expires_s = (unsigned)params_int(p, "signTtl", (int)req->svc->opt->presign_expires_s),
-        .list = (r && r->output_count > 1) || params_int(p, "number_of_images", 0) > 0,
+        .list = (r && r->output_count > 1 && !r->detail) || params_int(p, "number_of_images", 0) > 0,
     };
+}
+
+void answer_success(struct buf *b, const struct services *svc, const struct result *r,
+                    const struct answer_links *how, const char *base_url, const char *meta)
+{
+    if (r->detail)
+        answer_comic_members(b, svc, r, how, base_url);
+    json_out_key(b, "data");
+    answer_data(b, svc, r, how, base_url);
+    json_out_key(b, "meta");
+    buf_puts(b, meta);
 }
 
 static struct reply *success_reply(const struct request *req, const struct result *r, const char *base_url)
@@ -227,10 +303,10 @@ static struct reply *success_reply(const struct request *req, const struct resul
     json_out_text(&text, "request_id", req->id);
     json_out_text(&text, "status", "success");
     const struct answer_links how = answer_links_of(req, r);
-    json_out_key(&text, "data");
-    answer_data(&text, req->svc, r, &how, base_url);
-    json_out_key(&text, "meta");
-    answer_meta(&text, req, r);
+    BUF_ON_EXIT struct buf meta;
+    buf_init(&meta, ANSWER_MAX);
+    answer_meta(&meta, req, r);
+    answer_success(&text, req->svc, r, &how, base_url, buf_text(&meta));
     json_out_end(&text, '}');
     CHECK(!text.failed);
     BLOB_ON_EXIT struct blob *body = buf_take_blob(&text);

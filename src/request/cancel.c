@@ -35,7 +35,7 @@ static bool must_finish(const struct request *req)
     case LEAVE_STOPS:
         return false;
     case LEAVE_ASKS:
-        return req->run.prediction && req->run.prediction->paid;
+        return (req->run.prediction && req->run.prediction->paid) || (req->run.story && req->spent);
     case LEAVE_FINISHES:
         break;
     }

@@ -17,7 +17,8 @@ struct child {
     struct result *result;
     struct blob *blob;
     struct error err;
-    bool spent;
+    bool spent, billed;
+    bool part; /* it answers when its run is over, so that what it has cost is known */
     int64_t cost_nano, saved_nano;
     uint8_t key[DIGEST_BYTES]; /* of its result */
 };
@@ -38,6 +39,7 @@ static void answered(struct request *req)
     }
     c->err = req->err;
     c->spent = req->spent;
+    c->billed = req->spent && req->queue.provider && req->queue.provider->ops->bills;
     const struct result *given = req->lookup.hit       ? req->lookup.hit
                                  : req->join.collapsed ? req->settle.result
                                                        : NULL;
@@ -57,8 +59,14 @@ static const struct client_ops child_client = {
 static void cancel(struct op *op)
 {
     struct child *c = CONTAINER_OF(op, struct child, op);
-    if (c->req)
+    if (!c->req)
+        return;
+    if (!c->part) {
         request_client_left(c->req);
+        return;
+    }
+    error_set(&c->req->err, ERR_CLIENT_GONE, "%s", "");
+    request_cancel(c->req);
 }
 
 struct child *child_new(struct request *parent, const struct feature *f)
@@ -74,12 +82,30 @@ struct child *child_new(struct request *parent, const struct feature *f)
     c->req->job = parent->job;
     if (parent->job)
         c->svc->desk->hold(parent->job);
-    c->req->priority = parent->priority;
     c->req->intent.resume = intent_copy(parent->intent.resume, &c->req->arena);
     c->req->wanted = IMAGE_PNG;
-    c->req->receive.body[0] = body_ref(request_image(parent));
+    if (feature_pictures(f) > 0)
+        c->req->receive.body[0] = body_ref(request_image(parent));
     c->req->receive.complete = true;
     return c;
+}
+
+struct child *child_new_part(struct request *parent, const struct feature *f, const char *name)
+{
+    struct child *c = child_new(parent, f);
+    struct request *req = c->req;
+    const struct job_desk *desk = c->svc->desk;
+    c->part = req->promised = true;
+    if (!parent->job)
+        return c;
+    req->row = arena_printf(&req->arena, "%s_%s", desk->id(parent->job), name);
+    req->intent.resume = intent_copy(desk->resume(parent->job, req->row), &req->arena);
+    return c;
+}
+
+void child_add_field(struct child *c, const char *name, const char *value)
+{
+    request_add_field(c->req, name, value);
 }
 
 void child_start(struct child *c, op_done_fn *on_done)
@@ -111,6 +137,11 @@ int64_t child_saved(const struct child *c)
 bool child_spent(const struct child *c)
 {
     return c->spent;
+}
+
+bool child_billed(const struct child *c)
+{
+    return c->billed;
 }
 
 const struct result *child_result(const struct child *c)

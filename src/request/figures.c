@@ -37,7 +37,7 @@ static bool was_idle(const struct request *req, enum stage_id stage)
 {
     return (stage == STAGE_FETCH && !req->fetch.pictures) || (stage == STAGE_SHARED && !req->shared.claim) ||
            (stage == STAGE_READ_OUTPUT && !req->read.outputs && !req->read.stored) ||
-           (stage == STAGE_COMPOSE && req->feature->step == FEATURE_NONE);
+           (stage == STAGE_COMPOSE && req->feature->work != WORK_COMPOSE);
 }
 
 static void observe_spans(const struct request *req)

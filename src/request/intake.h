@@ -9,10 +9,19 @@
 
 struct json_t;
 
-enum { FIELD_MAX_BYTES = 8192 }; /* of a text */
+enum { FIELD_MAX_BYTES = 8192 }; /* of a text of which no more is known */
 
-/* A JSON object: texts, numbers and truth values become fields, null nothing. What a field that is not
- * the route's holds is left out. Adds to *fields. Fills
+/* Of the route's field of that name: enough for the longest text that its row allows. */
+size_t intake_field_bytes(const struct feature *f, const char *name);
+int intake_refuse_long(struct request *req, const char *name); /* it is longer; fills req->err */
+
+/* A text that came: it becomes a field; an address or a digest of a list of pictures takes its place there,
+ * or several do, if it is a JSON array of them. Fills req->err: there are too many pictures, or it is none.
+ */
+int intake_text(struct request *req, const char *name, const char *value) MUST_CHECK;
+
+/* A JSON object: texts, numbers and truth values become fields, null nothing; of a list, an array of texts
+ * does. What a field that is not the route's holds is left out. Adds to *fields. Fills
  * req->err: the feature's refusal. */
 int intake_json(struct request *req, const struct buf *text, int64_t *fields) MUST_CHECK;
 

@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/macros.h"
 #include "loop/op.h"
 #include "tables/error.h"
@@ -14,6 +17,7 @@ struct exchange;
 struct job;
 struct reply;
 struct request;
+struct run_resume;
 
 struct job_ticket {
     struct op op; /* 0: there is something to answer; else err says why it was not taken */
@@ -31,6 +35,11 @@ struct job_desk {
     struct reply *(*reply)(struct job_desk *d, const struct request *req, const struct exchange *x,
                            const char *base_url);
     const char *(*id)(const struct job *job);
+    /* What an earlier process knew of a part of the job's work, by the part's row; told once. NULL: nothing.
+     */
+    const struct run_resume *(*resume)(struct job *job, const char *row);
+    bool (*has_parts)(const struct job *job); /* an earlier process has begun some */
+    int64_t (*created_ms)(const struct job *job);
     /* A request works for the job, whatever becomes of it meanwhile. */
     void (*hold)(struct job *job);
     void (*let_go)(struct job *job);

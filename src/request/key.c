@@ -6,6 +6,8 @@
 #define KEY_FORMAT       "limner-5"
 #define PIXEL_KEY_FORMAT "limner-pixels-5"
 
+enum { PLACES_LEAST = 2 }; /* for pictures: as many as every key has always had */
+
 /* Each part is followed by a NUL: no two lists of parts look the same. */
 static void add(struct digest *d, const char *text)
 {
@@ -55,7 +57,8 @@ void request_key(struct request *req, uint8_t ret[static DIGEST_BYTES])
 {
     struct digest d;
     begin(&d, KEY_FORMAT, req);
-    for (unsigned i = 0; i < IMAGES_MAX; i++) {
+    unsigned places = MAX(feature_pictures(req->feature), (unsigned)PLACES_LEAST);
+    for (unsigned i = 0; i < places; i++) {
         add(&d, req->validate.digest[i] ? "picture" : "");
         if (req->validate.digest[i])
             digest_update(&d, req->validate.digest[i], DIGEST_BYTES);

@@ -15,6 +15,7 @@
 #include "request/child.h"
 #include "request/job_desk.h"
 #include "request/stage.h"
+#include "request/story.h"
 
 static uint64_t now_of(struct request *req)
 {
@@ -42,10 +43,10 @@ static void arm_limit(struct request *req)
     const struct stage *stage = &stages[req->at];
     if (stage->limit_offset == 0 || !req->on_core)
         return;
-    if (req->at == STAGE_RUN && req->run.child)
-        return; /* a request of its own, each of whose waits is bounded */
+    if (req->at == STAGE_RUN && (req->run.child || req->run.story))
+        return; /* requests of their own, each of whose waits is bounded */
     int64_t ms = *(const int64_t *)(const void *)((const char *)req->svc->opt + stage->limit_offset);
-    if (req->job && req->at < STAGE_RUN) /* nobody holds a connection for it */
+    if (req->promised && req->at < STAGE_RUN) /* it was accepted, or is a part of what was begun */
         ms = MAX(ms, req->svc->opt->job_queue_timeout_s * 1000);
     timer_arm(req->svc->loop, &req->limit, now_of(req) + (uint64_t)ms * NS_PER_MS, limit_fired);
 }
@@ -239,6 +240,7 @@ static void request_free(struct request *req)
     if (req->run.prediction)
         prediction_release(req->run.prediction);
     child_release(req->run.child);
+    story_free(req->run.story);
     arena_release(&req->arena);
     atomic_fetch_sub(&req->svc->open, 1);
     free(req);

@@ -215,7 +215,7 @@ static bool is_personal(const struct request *req)
     size_t rows;
     const struct param_row *row = feature_params(req->feature, &rows);
     for (size_t i = 0; i < rows; i++)
-        if (row[i].type == PARAM_TYPE_TEXT &&
+        if ((row[i].type == PARAM_TYPE_TEXT || row[i].type == PARAM_TYPE_LIST) &&
             (!row[i].initial || strcmp(req->validate.params.value[i], row[i].initial) != 0))
             return true;
     for (unsigned i = 1; i < IMAGES_MAX; i++)

@@ -46,6 +46,8 @@ struct put_group;
 struct picture_fetch;
 struct output_fetch;
 struct child;
+struct comic_names;
+struct story;
 struct uploads;
 struct object_checks;
 struct warming;
@@ -120,6 +122,7 @@ struct request {
         const char *callback; /* where the end of its job is to be told; NULL: nowhere */
     } ask;
     struct job *job;        /* whose work it is; NULL: it is none's */
+    const char *row;        /* of a part of that work: its own row in the journal; NULL: the job's is its */
     enum image_type wanted; /* what the client would like back; IMAGE_UNKNOWN: what suits the upload */
     struct list node;       /* in services.live, while on the core */
     struct message mail;    /* carries it from the front to the core */
@@ -177,6 +180,7 @@ struct request {
         struct lane_job job;
         struct prescaled out;         /* its image becomes input */
         struct body *input;           /* what the model gets */
+        struct image_info *list;      /* of each picture, where there is a list of them */
         bool has_pixels;              /* its pixels lead to a key too */
         uint8_t pixels[DIGEST_BYTES]; /* their digest, then that key */
         bool will_wait;               /* no slot was free when it began */
@@ -204,6 +208,7 @@ struct request {
         uint64_t earlier_ns; /* with providers that failed */
         struct prediction *prediction;
         struct child *child; /* the request for the step, if the feature composes its result */
+        struct story *story; /* of a feature that tells one */
         bool repeated;       /* the step was done twice, as its stored result had gone */
         unsigned done, total;
     } run;
@@ -254,7 +259,9 @@ struct services {
     struct limiter *class_limiter[CLASS_COUNT];
     struct limiter *local_limiter;
     struct limiter *step_limiter;      /* of requests that compose another's result */
+    struct limiter *story_limiter;     /* of requests that tell a story */
     struct limiter *fetch_limiter;     /* of requests that fetch pictures */
+    struct comic_names *comic_names;   /* of stories that are being told */
     struct http_client_pool *fetch;    /* for what others name; NULL: nothing can be fetched */
     const struct key_weights *weights; /* of tenants' shares of the slots; NULL: all the same */
     struct rate *rate;                 /* NULL: no limits per caller */

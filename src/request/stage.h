@@ -52,6 +52,8 @@ bool queue_may_send(const struct request *req);
  */
 bool queue_goes_elsewhere(const struct request *req); /* for 045: it would run on no machine of ours */
 bool queue_is_busy(const struct request *req);
+/* Where the feature would run now; NULL: nowhere, and e says why. */
+struct provider *queue_provider(const struct services *svc, const struct feature *f, struct error *e);
 /* For what is made ahead: where the feature would run, if nobody waits there and one more would take no more
  * than percent of the slots, or the only one; else NULL. Core thread. */
 struct provider *queue_idle(const struct services *svc, const struct feature *f, unsigned percent);

@@ -69,10 +69,13 @@ const char *store_content_type(const char *name)
 {
     static const struct {
         const char *extension, *type;
-    } known[] = {{"png", "image/png"},       {"jpg", "image/jpeg"},          {"jpeg", "image/jpeg"},
-                 {"webp", "image/webp"},     {"avif", "image/avif"},         {"gif", "image/gif"},
-                 {"bmp", "image/bmp"},       {"tif", "image/tiff"},          {"tiff", "image/tiff"},
-                 {"zip", "application/zip"}, {"xmp", "application/rdf+xml"}, {"json", "application/json"}};
+    } known[] = {{"png", "image/png"},           {"jpg", "image/jpeg"},
+                 {"jpeg", "image/jpeg"},         {"webp", "image/webp"},
+                 {"avif", "image/avif"},         {"gif", "image/gif"},
+                 {"bmp", "image/bmp"},           {"tif", "image/tiff"},
+                 {"tiff", "image/tiff"},         {"zip", "application/zip"},
+                 {"xmp", "application/rdf+xml"}, {"json", "application/json"},
+                 {"pdf", "application/pdf"},     {"cbz", "application/vnd.comicbook+zip"}};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < ARRAY_LEN(known); i++)
         if (strcasecmp(dot + 1, known[i].extension) == 0)

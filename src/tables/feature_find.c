@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "tables/features.h"
@@ -24,4 +25,13 @@ const struct feature *feature_by_name(const char *name)
         if (strcmp(features[i].name, name) == 0)
             return &features[i];
     return NULL;
+}
+
+void feature_blame_picture(const struct feature *f, unsigned i, struct error *e)
+{
+    const struct error said = *e;
+    if (feature_picture_list(f))
+        snprintf(e->reason, sizeof(e->reason), "Picture %u: %.240s", i + 1,
+                 *said.reason ? said.reason : err_row(said.code)->message);
+    snprintf(e->field, sizeof(e->field), "%s", feature_picture(f, i)->field);
 }

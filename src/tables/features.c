@@ -1,22 +1,20 @@
 #include "tables/features.h"
 
-#include <ctype.h>
-#include <errno.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/buf.h"
 #include "base/check.h"
-#include "base/utf8.h"
 #include "tables/field_name.h"
+#include "tables/param_value.h"
 
-const struct feature features[FEATURE_COUNT] = {
+static struct feature feature_rows[FEATURE_COUNT] = {
 #define FEATURE(id, name, command, route, class, model, version, takes, prefix, side, rate, keep, refusal,   \
-                step, about)                                                                                 \
+                work, step, about)                                                                           \
     [FEATURE_##id] = {FEATURE_##id,                                                                          \
                       name,                                                                                  \
                       command,                                                                               \
@@ -31,35 +29,70 @@ const struct feature features[FEATURE_COUNT] = {
                       rate,                                                                                  \
                       KEEP_##keep,                                                                           \
                       ERR_##refusal,                                                                         \
+                      WORK_##work,                                                                           \
                       FEATURE_##step},
 #include "tables/features.def"
 };
 
+const struct feature *const features = feature_rows;
+
 static const struct image_row image_rows[] = {
 #define IMAGE(f, field, other, when, without, missing, about)                                                \
-    {FEATURE_##f, field, other, when, without, ERR_##missing, about},
+    {FEATURE_##f, field, other, when, without, ERR_##missing, about, 1, 1},
+#define IMAGE_LIST(f, field, least, most, missing, about)                                                    \
+    {FEATURE_##f, field, NULL, NULL, NULL, ERR_##missing, about, least, most},
 #include "tables/features.def"
 };
 
 static const struct param_row param_rows[] = {
 #define PARAM_CHOICE(f, name, other, def, allowed, about)                                                    \
-    {FEATURE_##f, PARAM_TYPE_CHOICE, name, other, def, 0, 0, 0, allowed, about, false},
+    {FEATURE_##f, PARAM_TYPE_CHOICE, name, other, def, 0, 0, 0, allowed, about, false, 0},
 #define PARAM_LENIENT(f, name, other, def, allowed, about)                                                   \
-    {FEATURE_##f, PARAM_TYPE_LENIENT, name, other, def, 0, 0, 0, allowed, about, false},
+    {FEATURE_##f, PARAM_TYPE_LENIENT, name, other, def, 0, 0, 0, allowed, about, false, 0},
 #define PARAM_INT(f, name, other, def, least, most, step, about)                                             \
-    {FEATURE_##f, PARAM_TYPE_INT, name, other, #def, least, most, step, NULL, about, false},
+    {FEATURE_##f, PARAM_TYPE_INT, name, other, #def, least, most, step, NULL, about, false, 0},
 #define PARAM_SEED(f, name, about)                                                                           \
-    {FEATURE_##f, PARAM_TYPE_INT, name, NULL, "", 0, INT_MAX, 1, NULL, about, false},
+    {FEATURE_##f, PARAM_TYPE_INT, name, NULL, "", 0, INT_MAX, 1, NULL, about, false, 0},
 #define PARAM_NUM(f, name, other, def, least, most, about)                                                   \
-    {FEATURE_##f, PARAM_TYPE_NUM, name, other, def, least, most, 0, NULL, about, false},
+    {FEATURE_##f, PARAM_TYPE_NUM, name, other, def, least, most, 0, NULL, about, false, 0},
 #define PARAM_BOOL(f, name, other, def, about)                                                               \
-    {FEATURE_##f, PARAM_TYPE_BOOL, name, other, (def) ? "true" : "false", 0, 0, 0, NULL, about, false},
+    {FEATURE_##f, PARAM_TYPE_BOOL, name, other, (def) ? "true" : "false", 0, 0, 0, NULL, about, false, 0},
 #define PARAM_TEXT(f, name, other, def, most, about)                                                         \
-    {FEATURE_##f, PARAM_TYPE_TEXT, name, other, def, 0, most, 0, NULL, about, false},
+    {FEATURE_##f, PARAM_TYPE_TEXT, name, other, def, 0, most, 0, NULL, about, false, 0},
+#define PARAM_PROMPT(f, name, other, least, most, about)                                                     \
+    {FEATURE_##f, PARAM_TYPE_TEXT, name, other, NULL, least, most, 0, NULL, about, false, 0},
+#define PARAM_LIST(f, name, items, most, about)                                                              \
+    {FEATURE_##f, PARAM_TYPE_LIST, name, NULL, "[]", 0, most, 0, NULL, about, false, items},
 #define PARAM_LINK(f, name, other, def, least, most, about)                                                  \
-    {FEATURE_##f, PARAM_TYPE_INT, name, other, #def, least, most, 1, NULL, about, true},
+    {FEATURE_##f, PARAM_TYPE_INT, name, other, #def, least, most, 1, NULL, about, true, 0},
 #include "tables/features.def"
 };
+
+enum { NAME_MOST = 63, VERSION_MOST = 64 }; /* of a model: its owner's or its own; a digest in hex */
+
+static bool is_name(const char *s, size_t len, size_t most)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    return len > 0 && len <= most && strspn(s, letters) >= len;
+}
+
+int feature_set_model(enum feature_id id, const char *model, const char *option, struct error *e)
+{
+    size_t owner = strcspn(model, "/"), colon = strcspn(model, ":"), all = strlen(model);
+    if (!*model)
+        return 0;
+    bool whole = owner + 1 < colon && is_name(model, owner, NAME_MOST) &&
+                 is_name(model + owner + 1, colon - owner - 1, NAME_MOST) &&
+                 (colon == all || is_name(model + colon + 1, all - colon - 1, VERSION_MOST));
+    if (!whole)
+        return error_set_field(e, ERR_VALIDATION, option,
+                               "%s: \"%.80s\" is no model; one is named owner/name or owner/name:version",
+                               option, model);
+    feature_rows[id].version = model + colon + (colon < all);
+    feature_rows[id].model = colon < all ? strndup(model, colon) : model;
+    CHECK(feature_rows[id].model);
+    return 0;
+}
 
 bool route_is(const char *route, const char *path)
 {
@@ -118,9 +151,32 @@ const struct image_row *feature_images(const struct feature *f, size_t *ret_coun
             first = &image_rows[i];
         count++;
     }
-    CHECK(count >= 1 && count <= IMAGES_MAX);
+    CHECK(count <= IMAGES_MAX);
     *ret_count = count;
     return first;
+}
+
+const struct image_row *feature_picture_list(const struct feature *f)
+{
+    size_t count;
+    const struct image_row *row = feature_images(f, &count);
+    return count == 1 && row->most > 1 ? row : NULL;
+}
+
+unsigned feature_pictures(const struct feature *f)
+{
+    size_t count;
+    const struct image_row *list = feature_picture_list(f), *row = feature_images(f, &count);
+    (void)row;
+    return list ? list->most : (unsigned)count;
+}
+
+const struct image_row *feature_picture(const struct feature *f, unsigned i)
+{
+    size_t count;
+    const struct image_row *list = feature_picture_list(f), *row = feature_images(f, &count);
+    CHECK(i < feature_pictures(f));
+    return list ? list : &row[i];
 }
 
 void params_init(struct params *p, const struct feature *f)
@@ -132,30 +188,61 @@ void params_init(struct params *p, const struct feature *f)
         p->value[i] = row[i].initial ? row[i].initial : "";
 }
 
+/* of_list: some forms call what comes several times name[]. */
+static bool same_name(const char *name, const char *known, bool of_list)
+{
+    size_t len = strlen(known);
+    return strncmp(name, known, len) == 0 && (!name[len] || (of_list && strcmp(name + len, "[]") == 0));
+}
+
+const struct param_row *feature_param(const struct feature *f, const char *name)
+{
+    size_t count;
+    const struct param_row *row = feature_params(f, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (same_name(name, row[i].name, row[i].type == PARAM_TYPE_LIST) ||
+            (row[i].other_name && strcmp(row[i].other_name, name) == 0))
+            return &row[i];
+    }
+    return NULL;
+}
+
 /* Index of the parameter called name; -1 if there is none. */
 static int find(const struct params *p, const char *name)
 {
     size_t count;
-    const struct param_row *row = feature_params(p->feature, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(row[i].name, name) == 0 || (row[i].other_name && strcmp(row[i].other_name, name) == 0))
-            return (int)i;
-    }
-    return -1;
+    const struct param_row *row = feature_param(p->feature, name);
+    return row ? (int)(row - feature_params(p->feature, &count)) : -1;
 }
 
 /* The picture whose field, with this end, is the name; other_too: or whose other name of its address is. */
 static int picture_of(const struct feature *f, const char *name, const char *end, bool other_too)
 {
+    char known[64];
     size_t count;
     const struct image_row *row = feature_images(f, &count);
     for (size_t i = 0; i < count; i++) {
-        size_t len = strlen(row[i].field);
-        if ((strncmp(name, row[i].field, len) == 0 && strcmp(name + len, end) == 0) ||
+        snprintf(known, sizeof(known), "%s%s", row[i].field, end);
+        if (same_name(name, known, row[i].most > 1) ||
             (other_too && row[i].other_url && strcmp(name, row[i].other_url) == 0))
             return (int)i;
     }
     return -1;
+}
+
+/* "photo3" of the list "photos" */
+static bool is_numbered(const struct image_row *list, const char *name)
+{
+    size_t len = strlen(list->field) - 1;
+    const char *digits = name + len;
+    return strncmp(name, list->field, len) == 0 && *digits >= '1' && *digits <= '9' &&
+           strspn(digits, "0123456789") == strlen(digits) && strlen(digits) <= 2;
+}
+
+int feature_file_of(const struct feature *f, const char *name)
+{
+    const struct image_row *list = feature_picture_list(f);
+    return list && is_numbered(list, name) ? 0 : picture_of(f, name, "", false);
 }
 
 int feature_address_of(const struct feature *f, const char *name)
@@ -170,123 +257,7 @@ int feature_digest_of(const struct feature *f, const char *name)
 
 bool feature_has_field(const struct feature *f, const char *name)
 {
-    return find(&(struct params){.feature = f}, name) >= 0 || feature_address_of(f, name) >= 0 ||
-           feature_digest_of(f, name) >= 0;
-}
-
-/* Looks the word up in "a|b|long=a"; returns the canonical word in the arena, or NULL. */
-static const char *match_choice(const char *allowed, const char *word, struct arena *a)
-{
-    size_t len = strlen(word);
-    for (const char *at = allowed; *at;) {
-        size_t item = strcspn(at, "|");
-        size_t name = strcspn(at, "|=");
-        if (name == len && strncmp(at, word, len) == 0) {
-            bool renamed = name < item;
-            return renamed ? arena_strndup(a, at + name + 1, item - name - 1) : arena_strndup(a, at, name);
-        }
-        at += item + (at[item] == '|');
-    }
-    return NULL;
-}
-
-static const char *match_bool(const char *word)
-{
-    static const char *const yes[] = {"1", "true", "yes", "on"};
-    static const char *const no[] = {"0", "false", "no", "off", ""};
-    for (size_t i = 0; i < ARRAY_LEN(yes); i++)
-        if (strcasecmp(word, yes[i]) == 0)
-            return "true";
-    for (size_t i = 0; i < ARRAY_LEN(no); i++)
-        if (strcasecmp(word, no[i]) == 0)
-            return "false";
-    return NULL;
-}
-
-static const char *match_int(const struct param_row *row, const char *word, struct arena *a)
-{
-    if (!*word && row->initial)
-        return row->initial; /* a form's empty box */
-    char *end;
-    errno = 0;
-    long n = strtol(word, &end, 10);
-    bool plain = isdigit((unsigned char)word[word[0] == '-']); /* no blanks or plus in front */
-    if (!plain || *end || errno || n < row->least || n > row->most || n % row->step != 0)
-        return NULL;
-    return arena_printf(a, "%ld", n);
-}
-
-/* "2", "2.0" and "02" are one number: the shortest text counts. */
-static const char *match_num(const struct param_row *row, const char *word, struct arena *a)
-{
-    if (!*word && row->initial)
-        return row->initial;
-    size_t len = strspn(word, "0123456789.");
-    char *end;
-    double n = strtod(word, &end);
-    if (len == 0 || word[len] || *end || !(n >= row->least && n <= row->most))
-        return NULL;
-    return arena_printf(a, "%.6g", n);
-}
-
-static const char *match_text(const struct param_row *row, const char *word, struct arena *a)
-{
-    size_t count = 0;
-    for (const char *at = word; *at; count++) {
-        size_t len = utf8_char(at);
-        if (len == 0 || (len == 1 && iscntrl((unsigned char)*at) && !strchr("\n\r\t", *at)))
-            return NULL;
-        at += len;
-    }
-    bool missing = !row->initial && strspn(word, " \n\r\t") == strlen(word);
-    return count <= (size_t)row->most && !missing ? arena_strdup(a, word) : NULL;
-}
-
-void param_choices(const struct param_row *row, char *ret, size_t size)
-{
-    size_t len = 0;
-    *ret = '\0';
-    for (const char *at = row->allowed; *at && len < size;) {
-        size_t item = strcspn(at, "|");
-        len += (size_t)snprintf(ret + len, size - len, "%s%.*s", len ? ", " : "", (int)strcspn(at, "|="), at);
-        at += item + (at[item] == '|');
-    }
-}
-
-static int refuse_int(const struct param_row *row, const char *value, struct error *e)
-{
-    enum err code = features[row->feature].refusal;
-    if (row->step > 1)
-        return error_set_field(e, code, row->name,
-                               "\"%.32s\" is not a whole number from %d to %d in steps of %d", value,
-                               row->least, row->most, row->step);
-    return error_set_field(e, code, row->name, "\"%.32s\" is not a whole number from %d to %d", value,
-                           row->least, row->most);
-}
-
-static int refuse(const struct param_row *row, const char *value, struct error *e)
-{
-    enum err code = features[row->feature].refusal;
-    char words[128];
-    switch (row->type) {
-    case PARAM_TYPE_CHOICE:
-    case PARAM_TYPE_LENIENT:
-        param_choices(row, words, sizeof(words));
-        return error_set_field(e, code, row->name, "\"%.32s\" is not one of %s", value, words);
-    case PARAM_TYPE_INT:
-        return refuse_int(row, value, e);
-    case PARAM_TYPE_NUM:
-        return error_set_field(e, code, row->name, "\"%.32s\" is not a number from %d to %d", value,
-                               row->least, row->most);
-    case PARAM_TYPE_TEXT:
-        return error_set_field(e, code, row->name,
-                               "The text must be UTF-8 without control characters and have%s at most %d "
-                               "characters",
-                               row->initial ? "" : " at least 1 and", row->most);
-    case PARAM_TYPE_BOOL:
-        break;
-    }
-    return error_set_field(e, code, row->name, "\"%.32s\" is not true or false", value);
+    return feature_param(f, name) || feature_address_of(f, name) >= 0 || feature_digest_of(f, name) >= 0;
 }
 
 /* The name of the route's that this is a slip of; NULL: it means something else. */
@@ -315,52 +286,17 @@ static int unknown_name(const struct params *p, struct arena *a, const char *nam
 {
     size_t images;
     const struct image_row *image = feature_images(p->feature, &images);
-    for (size_t i = 0; i < images; i++)
-        if (strcmp(name, image[i].field) == 0)
-            return error_set_field(
-                e, p->feature->refusal, name,
-                "A picture is taken here as a file of a form; its address goes into \"%s_url\"", name);
+    int file = feature_file_of(p->feature, name);
+    if (file >= 0)
+        return error_set_field(
+            e, p->feature->refusal, name,
+            "A picture is taken here as a file of a form; its address goes into \"%s_url\"",
+            image[file].field);
     const char *known = meant(p, a, name);
     if (!known)
         return 0;
     return error_set_field(e, p->feature->refusal, name, "There is no such field here; is \"%s\" meant?",
                            known);
-}
-
-/* "2.0" is the whole number 2, as it is in JSON. */
-static const char *without_zeros(const char *word, struct arena *a)
-{
-    size_t digits = strspn(word, "0123456789");
-    if (digits == 0 || word[digits] != '.')
-        return word;
-    size_t zeros = strspn(word + digits + 1, "0");
-    return zeros > 0 && !word[digits + 1 + zeros] ? arena_strndup(a, word, digits) : word;
-}
-
-static const char *match_choice_row(const struct param_row *row, const char *value, struct arena *a)
-{
-    if (row->initial && (!*value || strcmp(value, row->initial) == 0))
-        return row->initial; /* also a form's empty box */
-    const char *word = match_choice(row->allowed, without_zeros(value, a), a);
-    return word || row->type == PARAM_TYPE_CHOICE ? word : row->initial;
-}
-
-static const char *match(const struct param_row *row, const char *value, struct arena *a)
-{
-    switch (row->type) {
-    case PARAM_TYPE_CHOICE:
-    case PARAM_TYPE_LENIENT:
-        return match_choice_row(row, value, a);
-    case PARAM_TYPE_INT:
-        return match_int(row, without_zeros(value, a), a);
-    case PARAM_TYPE_NUM:
-        return match_num(row, value, a);
-    case PARAM_TYPE_TEXT:
-        return match_text(row, value, a);
-    case PARAM_TYPE_BOOL:
-        break;
-    }
-    return match_bool(value);
 }
 
 int params_set(struct params *p, struct arena *a, const char *name, const char *value, struct error *e)
@@ -370,9 +306,23 @@ int params_set(struct params *p, struct arena *a, const char *name, const char *
         return unknown_name(p, a, name, e);
     size_t count;
     const struct param_row *row = feature_params(p->feature, &count) + i;
-    const char *canonical = match(row, value, a);
+    const char *canonical = param_value(row, value, a, e);
     if (!canonical)
-        return refuse(row, value, e);
+        return -(int)e->code;
+    p->value[i] = canonical;
+    return 0;
+}
+
+int params_set_items(struct params *p, struct arena *a, const char *name, const char *const *item,
+                     size_t count, struct error *e)
+{
+    int i = find(p, name);
+    CHECK(i >= 0);
+    size_t rows;
+    const struct param_row *row = feature_params(p->feature, &rows) + i;
+    const char *canonical = param_items(row, item, count, a, e);
+    if (!canonical)
+        return -(int)e->code;
     p->value[i] = canonical;
     return 0;
 }
@@ -385,6 +335,10 @@ int params_check(const struct params *p, struct error *e)
     for (size_t i = 0; i < count; i++) {
         if (row[i].initial || *p->value[i])
             continue;
+        if (row[i].type == PARAM_TYPE_TEXT && row[i].least > 0)
+            return error_set_field(e, p->feature->refusal, row[i].name,
+                                   "This field must be given: from %d to %d characters", row[i].least,
+                                   row[i].most);
         if (row[i].type != PARAM_TYPE_CHOICE)
             return error_set_field(e, p->feature->refusal, row[i].name, "This field must be given");
         param_choices(&row[i], words, sizeof(words));
@@ -417,7 +371,20 @@ bool params_bool(const struct params *p, const char *name)
     return strcmp(params_text(p, name), "true") == 0;
 }
 
-enum { CANONICAL_MAX = 1 << 20 };
+const char **params_list(const struct params *p, const char *name, struct arena *a, size_t *ret_count)
+{
+    const char *text = params_text(p, name);
+    json_t *array = json_loads(*text ? text : "[]", 0, NULL);
+    size_t count = json_array_size(array);
+    const char **item = arena_alloc(a, MAX(count, (size_t)1) * sizeof(*item));
+    for (size_t i = 0; i < count; i++)
+        item[i] = arena_strdup(a, json_string_value(json_array_get(array, i)));
+    json_decref(array);
+    *ret_count = count;
+    return item;
+}
+
+enum { CANONICAL_MAX = 4 << 20 };
 
 /* A text may hold anything, also what looks like the next parameter: its length comes first. */
 static void canonical_value(struct buf *text, const struct param_row *row, const char *value)
@@ -425,7 +392,7 @@ static void canonical_value(struct buf *text, const struct param_row *row, const
     if (text->len)
         buf_puts(text, ";");
     buf_puts(text, row->name);
-    if (row->type == PARAM_TYPE_TEXT) {
+    if (row->type == PARAM_TYPE_TEXT || row->type == PARAM_TYPE_LIST) {
         buf_puts(text, ":");
         buf_fixed(text, strlen(value), 0);
     }
@@ -463,7 +430,8 @@ bool params_match(const struct params *p, const char *when)
 
 bool params_keep(const struct params *p)
 {
-    return p->feature->keep == KEEP_ALWAYS || *params_text(p, "seed");
+    const enum keep keep = p->feature->keep;
+    return keep == KEEP_ALWAYS || (keep == KEEP_SEEDED && *params_text(p, "seed"));
 }
 
 char *params_prefix(const struct params *p, struct arena *a)

@@ -25,7 +25,8 @@ enum param_type {
     PARAM_TYPE_INT,
     PARAM_TYPE_NUM, /* with decimals */
     PARAM_TYPE_BOOL,
-    PARAM_TYPE_TEXT
+    PARAM_TYPE_TEXT,
+    PARAM_TYPE_LIST /* of texts; its canonical text is a JSON array */
 };
 
 struct param_row {
@@ -34,11 +35,12 @@ struct param_row {
     const char *name;
     const char *other_name; /* accepted as well; NULL: none */
     const char *initial;    /* default, canonical text; NULL: must be given */
-    int least, most;        /* numbers; most characters of a text */
+    int least, most;        /* numbers; characters of a text, least 0: any; most of each text of a list */
     int step;               /* whole numbers: a multiple of it */
     const char *allowed;    /* choices */
     const char *about;
     bool link_only; /* changes the answer's links, not the result */
+    int items;      /* most texts of a list */
 };
 
 struct image_row {
@@ -49,9 +51,12 @@ struct image_row {
     const char *without;   /* "mode=remove": what a command takes for granted when neither is given */
     enum err missing;      /* the error when it is not there */
     const char *about;
+    unsigned least, most; /* how many of them; most > 1: a list, and the feature has no other row */
 };
 
-enum keep { KEEP_ALWAYS, KEEP_SEEDED };
+enum keep { KEEP_ALWAYS, KEEP_SEEDED, KEEP_NEVER };
+
+enum work { WORK_MODEL, WORK_WRITER, WORK_COMPOSE, WORK_STORY, WORK_PHOTOS };
 
 struct feature {
     enum feature_id id;
@@ -64,15 +69,15 @@ struct feature {
     const char *takes;  /* types of picture that it reads, by their extensions: "jpg|png" */
     const char *prefix; /* of stored objects; {name} is a parameter's value */
     const char *about;
-    size_t side_offset;  /* of the option that bounds the longer side */
-    unsigned per_minute; /* requests a caller may make */
-    enum keep keep;      /* which results are remembered and shared */
-    enum err refusal;    /* of a bad field */
-    enum feature_id
-        step; /* the feature whose result this one composes; FEATURE_NONE: it runs a model itself */
+    size_t side_offset;   /* of the option that bounds the longer side */
+    unsigned per_minute;  /* requests a caller may make */
+    enum keep keep;       /* which results are remembered and shared */
+    enum err refusal;     /* of a bad field */
+    enum work work;       /* how it is done */
+    enum feature_id step; /* what it composes, or who draws for it; FEATURE_NONE: it runs a model itself */
 };
 
-enum { PARAMS_MAX = 16, IMAGES_MAX = 2 };
+enum { PARAMS_MAX = 16, IMAGES_MAX = 12 };
 
 /* The values of a feature's parameters, in row order, canonical. Text lives in the arena given to the parser.
  */
@@ -81,7 +86,12 @@ struct params {
     const char *value[PARAMS_MAX];
 };
 
-extern const struct feature features[FEATURE_COUNT];
+extern const struct feature *const features; /* FEATURE_COUNT rows, by id */
+
+/* Another model for a feature: "owner/name", or with ":version"; "": the row's own. At the start, before
+ * other threads and before a provider is made. VALIDATION: it is no such name; the error's field is the
+ * option. */
+int feature_set_model(enum feature_id id, const char *model, const char *option, struct error *e) MUST_CHECK;
 
 bool route_is(const char *route, const char *path);            /* also with one slash at its end */
 const struct feature *feature_by_route(const char *path);      /* NULL: none */
@@ -95,12 +105,23 @@ int64_t feature_max_side(const struct feature *f, const struct options *opt);
 const struct param_row *feature_params(const struct feature *f, size_t *ret_count);
 const struct image_row *feature_images(const struct feature *f, size_t *ret_count);
 
+/* A feature's pictures have numbers: of a list the order in which they came, else those of the rows. */
+unsigned feature_pictures(const struct feature *f);                           /* how many at most */
+const struct image_row *feature_picture(const struct feature *f, unsigned i); /* the row of one of them */
+const struct image_row *feature_picture_list(const struct feature *f);        /* NULL: it has no list */
+
+/* What is wrong with picture i: the error gets its field, and of a list says which one it is. */
+void feature_blame_picture(const struct feature *f, unsigned i, struct error *e);
+
 /* The words of a choice as a list for people, "jpg, jpeg, png"; as much of it as fits. */
 void param_choices(const struct param_row *row, char *ret, size_t size);
 bool feature_has_field(const struct feature *f,
                        const char *name); /* a parameter, or a picture's address or digest */
-int feature_address_of(const struct feature *f, const char *name); /* of which picture; -1: of none */
-int feature_digest_of(const struct feature *f, const char *name);  /* likewise */
+int feature_file_of(const struct feature *f, const char *name);    /* of which row a file is; -1: of none */
+int feature_address_of(const struct feature *f, const char *name); /* likewise an address, */
+int feature_digest_of(const struct feature *f, const char *name);  /* a digest */
+/* The row of a parameter by either name, a list's also with [] behind it; NULL: there is none. */
+const struct param_row *feature_param(const struct feature *f, const char *name);
 
 /* Order: params_init (defaults), params_set for each given field, params_check, then read. A field the
  * feature does not have is passed over, unless it is a slip of one that it has (field_name.h); that, or a
@@ -108,6 +129,9 @@ int feature_digest_of(const struct feature *f, const char *name);  /* likewise *
 void params_init(struct params *p, const struct feature *f);
 int params_set(struct params *p, struct arena *a, const char *name, const char *value,
                struct error *e) MUST_CHECK;
+/* Of a list whose texts came one by one; the name is the list's. */
+int params_set_items(struct params *p, struct arena *a, const char *name, const char *const *item,
+                     size_t count, struct error *e) MUST_CHECK;
 int params_check(const struct params *p, struct error *e) MUST_CHECK; /* all that must be given is there */
 const char *params_text(const struct params *p,
                         const char *name); /* "" if the feature has none of that name */
@@ -115,6 +139,9 @@ int params_int(const struct params *p, const char *name, int otherwise);
 bool params_bool(const struct params *p, const char *name);
 
 double params_num(const struct params *p, const char *name, double otherwise);
+/* The texts of a list, in the arena; ones that are not there are "". *ret_count: as many as are. */
+const char **params_list(const struct params *p, const char *name, struct arena *a,
+                         size_t *ret_count) MUST_CHECK;
 
 char *params_canonical(const struct params *p, struct arena *a) MUST_CHECK; /* "scale=2;faceEnhance=false" */
 bool params_match(const struct params *p, const char *when);                /* "mode=replace"; NULL: true */

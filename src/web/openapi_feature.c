@@ -11,115 +11,6 @@
 
 enum { NAMES_MAX = 4 }; /* of one picture: the file, its address, another name of that, its digest */
 
-/* ---- parameters ---- */
-
-/* The next word of "a|b|long=a", which is moved on; *ret_meant: what it stands for. NULL: there is none. */
-static const char *next_word(const char **at, struct arena *a, const char **ret_meant)
-{
-    if (!**at)
-        return NULL;
-    size_t item = strcspn(*at, "|"), len = strcspn(*at, "|=");
-    const char *word = arena_strndup(a, *at, len);
-    *ret_meant = len < item ? arena_strndup(a, *at + len + 1, item - len - 1) : word;
-    *at += item + ((*at)[item] == '|');
-    return word;
-}
-
-static bool all_digits(const char *text)
-{
-    return *text && strspn(text, "0123456789") == strlen(text);
-}
-
-/* Choices are numbers when all their words are. */
-static bool is_number(const struct param_row *row)
-{
-    return row->allowed && strspn(row->allowed, "0123456789|") == strlen(row->allowed);
-}
-
-static json_t *word_value(const struct param_row *row, const char *word)
-{
-    return is_number(row) && all_digits(word) ? json_integer(atoll(word)) : json_string(word);
-}
-
-/* meant: the words that answers use, without their other names. */
-static json_t *choice_schema(const struct param_row *row, bool meant)
-{
-    struct arena a = {0};
-    json_t *words = json_array();
-    const char *at = row->allowed, *word, *stands_for;
-    if (row->initial && !*row->initial && !meant)
-        json_array_append_new(words, json_string(""));
-    while ((word = next_word(&at, &a, &stands_for)))
-        if (!meant || word == stands_for)
-            json_array_append_new(words, word_value(row, word));
-    arena_release(&a);
-    return json_pack("{s:s,s:o}", "type", is_number(row) ? "integer" : "string", "enum", words);
-}
-
-/* No control characters but line ends and tabs; one that must be given is not blank. */
-static json_t *text_schema(const struct param_row *row)
-{
-#define ALLOWED "[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f]*"
-    static const char any[] = "^" ALLOWED "$";
-    static const char some[] = "^" ALLOWED "[^\\u0000-\\u0020\\u007f]" ALLOWED "$";
-#undef ALLOWED
-    return json_pack("{s:s,s:i,s:s}", "type", "string", "maxLength", row->most, "pattern",
-                     row->initial ? any : some);
-}
-
-static json_t *number_schema(const struct param_row *row, bool whole)
-{
-    json_t *schema = json_pack("{s:s,s:i,s:i}", "type", whole ? "integer" : "number", "minimum", row->least,
-                               "maximum", row->most);
-    if (whole && row->step > 1)
-        json_object_set_new(schema, "multipleOf", json_integer(row->step));
-    return schema;
-}
-
-static json_t *type_schema(const struct param_row *row)
-{
-    switch (row->type) {
-    case PARAM_TYPE_CHOICE:
-    case PARAM_TYPE_LENIENT:
-        return choice_schema(row, false);
-    case PARAM_TYPE_INT:
-        return number_schema(row, true);
-    case PARAM_TYPE_NUM:
-        return number_schema(row, false);
-    case PARAM_TYPE_TEXT:
-        return text_schema(row);
-    case PARAM_TYPE_BOOL:
-        break;
-    }
-    return json_pack("{s:s}", "type", "boolean");
-}
-
-static json_t *initial_value(const struct param_row *row)
-{
-    if (row->type == PARAM_TYPE_BOOL)
-        return json_boolean(strcmp(row->initial, "true") == 0);
-    if (row->type == PARAM_TYPE_INT || row->type == PARAM_TYPE_NUM)
-        return json_integer(atoll(row->initial));
-    return word_value(row, row->initial);
-}
-
-static json_t *param_schema(const struct param_row *row)
-{
-    json_t *schema = type_schema(row);
-    bool may_be_left_out = row->type == PARAM_TYPE_INT && row->initial && !*row->initial;
-    if (row->initial && !may_be_left_out)
-        json_object_set_new(schema, "default", initial_value(row));
-    json_object_set_new(schema, "description", json_string(row->about));
-    return schema;
-}
-
-static json_t *alias_schema(const struct param_row *row)
-{
-    json_t *schema = type_schema(row);
-    json_object_set_new(schema, "description", json_sprintf("Another name of %s", row->name));
-    return schema;
-}
-
 /* ---- bodies ---- */
 
 static unsigned picture_names(const struct image_row *row, bool files, struct arena *a,
@@ -141,22 +32,41 @@ static json_t *digest_schema(const char *about)
                      "^sha256:[0-9a-f]{64}$", "description", about);
 }
 
+/* Items of one kind, as many as the row says. */
+static json_t *several(const struct image_row *list, json_t *items)
+{
+    json_t *about = json_incref(json_object_get(items, "description"));
+    json_object_del(items, "description");
+    return json_pack("{s:s,s:i,s:i,s:o,s:o}", "type", "array", "minItems", (int)list->least, "maxItems",
+                     (int)list->most, "items", items, "description", about);
+}
+
+static json_t *maybe_several(const struct image_row *row, json_t *schema)
+{
+    return row->most > 1 ? several(row, schema) : schema;
+}
+
 static void set_picture(json_t *properties, const struct image_row *row, bool files, struct arena *a)
 {
     const char *names[NAMES_MAX];
     unsigned n = picture_names(row, files, a, names);
     if (files)
-        json_object_set_new(properties, names[0],
-                            json_pack("{s:s,s:s,s:s,s:s}", "type", "string", "format", "binary",
-                                      "contentMediaType", "application/octet-stream", "description",
-                                      row->about));
+        json_object_set_new(
+            properties, names[0],
+            maybe_several(row, json_pack("{s:s,s:s,s:s,s:s}", "type", "string", "format", "binary",
+                                         "contentMediaType", "application/octet-stream", "description",
+                                         row->about)));
     for (unsigned i = files; i < n - 1; i++)
         json_object_set_new(
             properties, names[i],
-            json_pack("{s:s,s:s,s:o}", "type", "string", "format", "uri", "description",
-                      json_sprintf("%s, as an address from which it is fetched", row->about)));
-    const char *about = arena_printf(a, "%s, by its digest: it was sent lately", row->about);
-    json_object_set_new(properties, names[n - 1], digest_schema(about));
+            maybe_several(row, json_pack("{s:s,s:s,s:o}", "type", "string", "format", "uri", "description",
+                                         json_sprintf("%s, as %s from which %s fetched", row->about,
+                                                      row->most > 1 ? "addresses" : "an address",
+                                                      row->most > 1 ? "they are" : "it is"))));
+    const char *about =
+        arena_printf(a, "%s, by %s lately", row->about,
+                     row->most > 1 ? "their digests: they were sent" : "its digest: it was sent");
+    json_object_set_new(properties, names[n - 1], maybe_several(row, digest_schema(about)));
 }
 
 static json_t *has(const char *name)
@@ -177,9 +87,9 @@ static json_t *not_needed(const struct feature *f, const char *when)
     struct arena a = {0};
     json_t *words = json_array();
     const char *at = row->allowed, *word, *meant;
-    while ((word = next_word(&at, &a, &meant)))
+    while ((word = openapi_next_word(&at, &a, &meant)))
         if (strcmp(meant, when + len + 1) != 0)
-            json_array_append_new(words, word_value(row, word));
+            json_array_append_new(words, openapi_word(row, word));
     arena_release(&a);
     return json_pack("{s:[s],s:{s:{s:o}}}", "required", row->name, "properties", row->name, "enum", words);
 }
@@ -215,9 +125,9 @@ static json_t *body_schema(const struct feature *f, bool files)
         require_picture(schema, f, &image[i], files, &a);
     }
     for (size_t i = 0; i < count; i++) {
-        json_object_set_new(properties, row[i].name, param_schema(&row[i]));
+        json_object_set_new(properties, row[i].name, openapi_param(&row[i]));
         if (row[i].other_name)
-            json_object_set_new(properties, row[i].other_name, alias_schema(&row[i]));
+            json_object_set_new(properties, row[i].other_name, openapi_param_alias(&row[i]));
         if (!row[i].initial)
             json_array_append_new(json_object_get(schema, "required"), json_string(row[i].name));
     }
@@ -243,13 +153,12 @@ static json_t *file_encoding(const struct feature *f)
 
 static json_t *request_body(const struct feature *f, const char *form, const char *plain)
 {
-    size_t images;
-    (void)feature_images(f, &images);
-    json_t *content = json_pack("{s:{s:o,s:o},s:{s:o},s:{s:o}}", "multipart/form-data", "schema",
-                                openapi_ref("schemas", form), "encoding", file_encoding(f),
+    bool one = feature_pictures(f) == 1, none = feature_pictures(f) == 0;
+    json_t *content = json_pack("{s:{s:o,s:o*},s:{s:o},s:{s:o}}", "multipart/form-data", "schema",
+                                openapi_ref("schemas", form), "encoding", none ? NULL : file_encoding(f),
                                 "application/json", "schema", openapi_ref("schemas", plain),
                                 "application/x-www-form-urlencoded", "schema", openapi_ref("schemas", plain));
-    for (int t = IMAGE_UNKNOWN + 1; images == 1 && t < IMAGE_TYPE_COUNT; t++)
+    for (int t = IMAGE_UNKNOWN + 1; one && t < IMAGE_TYPE_COUNT; t++)
         json_object_set_new(content, image_mime((enum image_type)t), json_object());
     return json_pack("{s:b,s:o}", "required", 1, "content", content);
 }
@@ -265,31 +174,21 @@ static void add_query(json_t *parameters, const char *name, json_t *schema)
 /* Beside a picture that is the body itself, there is no other place for the fields. */
 static json_t *query_parameters(const struct feature *f)
 {
-    size_t images, count;
-    (void)feature_images(f, &images);
+    size_t count;
+    bool one = feature_pictures(f) == 1;
     const struct param_row *row = feature_params(f, &count);
     json_t *parameters =
         json_pack("[o,o,o]", openapi_ref("parameters", "Prefer"), openapi_ref("parameters", "IdempotencyKey"),
                   openapi_ref("parameters", "Async"));
-    for (size_t i = 0; images == 1 && i < count; i++) {
-        add_query(parameters, row[i].name, param_schema(&row[i]));
+    for (size_t i = 0; one && i < count; i++) {
+        add_query(parameters, row[i].name, openapi_param(&row[i]));
         if (row[i].other_name)
-            add_query(parameters, row[i].other_name, alias_schema(&row[i]));
+            add_query(parameters, row[i].other_name, openapi_param_alias(&row[i]));
     }
     return parameters;
 }
 
 /* ---- answers ---- */
-
-/* As answer.c tells it; NULL: it does not. */
-static json_t *told_schema(const struct param_row *row)
-{
-    if (row->type == PARAM_TYPE_TEXT || row->link_only || strcmp(row->name, "model") == 0)
-        return NULL;
-    if (row->type == PARAM_TYPE_CHOICE || row->type == PARAM_TYPE_LENIENT)
-        return choice_schema(row, true);
-    return type_schema(row);
-}
 
 static void add_digests(json_t *properties, const struct feature *f)
 {
@@ -297,9 +196,17 @@ static void add_digests(json_t *properties, const struct feature *f)
     size_t images;
     const struct image_row *image = feature_images(f, &images);
     for (size_t i = 0; i < images; i++)
-        json_object_set_new(properties, arena_printf(&a, "%s_digest", image[i].field),
-                            digest_schema("Names the picture in a later request"));
+        json_object_set_new(
+            properties, arena_printf(&a, "%s_digest", image[i].field),
+            maybe_several(&image[i],
+                          digest_schema(image[i].most > 1 ? "Name the pictures in a later request"
+                                                          : "Names the picture in a later request")));
     arena_release(&a);
+}
+
+static bool is_comic(const struct feature *f)
+{
+    return f->work == WORK_STORY || f->work == WORK_PHOTOS;
 }
 
 static json_t *meta_schema(const struct feature *f)
@@ -309,7 +216,7 @@ static json_t *meta_schema(const struct feature *f)
     json_t *properties = json_object();
     add_digests(properties, f);
     for (size_t i = 0; i < count; i++) {
-        json_t *schema = told_schema(&row[i]);
+        json_t *schema = openapi_param_told(&row[i]);
         if (schema)
             json_object_set_new(properties, row[i].name, schema);
     }
@@ -319,7 +226,8 @@ static json_t *meta_schema(const struct feature *f)
         json_object_set_new(properties, "version", json_pack("{s:s}", "type", "string"));
         json_object_set_new(properties, "pipeline", json_pack("{s:s}", "type", "string"));
     }
-    return json_pack("{s:[o,{s:s,s:o}]}", "allOf", openapi_ref("schemas", "Meta"), "type", "object",
+    return json_pack("{s:[o,{s:s,s:o}]}", "allOf",
+                     openapi_ref("schemas", is_comic(f) ? "MetaOfComic" : "Meta"), "type", "object",
                      "properties", properties);
 }
 
@@ -333,13 +241,36 @@ static bool has_param(const struct feature *f, const char *name)
     return false;
 }
 
+/* What an answer of a comic has beside its data. */
+static void add_comic(json_t *answer, const struct feature *f)
+{
+    json_t *properties = json_object_get(answer, "properties"),
+           *required = json_object_get(answer, "required");
+    json_object_set_new(properties, "story_id",
+                        json_pack("{s:s,s:s}", "type", "string", "description", "Names it in the store"));
+    json_object_set_new(properties, "title", json_pack("{s:s}", "type", "string"));
+    json_object_set_new(properties, "pages",
+                        json_pack("{s:s,s:i,s:o}", "type", "array", "minItems", 1, "items",
+                                  openapi_ref("schemas", "ComicPage")));
+    if (f->id == FEATURE_COMIC)
+        json_object_set_new(properties, "page_url",
+                            json_pack("{s:s,s:s}", "type", "string", "format", "uri"));
+    json_array_append_new(required, json_string("story_id"));
+    json_array_append_new(required, json_string("pages"));
+}
+
 static json_t *answer_schema(const struct feature *f, const char *meta)
 {
-    const char *data = has_param(f, "number_of_images") ? "OutputsData" : "ImageData";
-    return json_pack("{s:s,s:[s,s,s,s],s:{s:{s:s},s:{s:s},s:o,s:o}}", "type", "object", "required",
-                     "request_id", "status", "data", "meta", "properties", "request_id", "type", "string",
-                     "status", "const", "success", "data", openapi_ref("schemas", data), "meta",
-                     openapi_ref("schemas", meta));
+    const char *data = is_comic(f)                        ? "ComicData"
+                       : has_param(f, "number_of_images") ? "OutputsData"
+                                                          : "ImageData";
+    json_t *answer =
+        json_pack("{s:s,s:[s,s,s,s],s:{s:{s:s},s:{s:s},s:o,s:o}}", "type", "object", "required", "request_id",
+                  "status", "data", "meta", "properties", "request_id", "type", "string", "status", "const",
+                  "success", "data", openapi_ref("schemas", data), "meta", openapi_ref("schemas", meta));
+    if (is_comic(f))
+        add_comic(answer, f);
+    return answer;
 }
 
 static json_t *responses(struct openapi *d, const struct feature *f, const char *answer)
@@ -396,8 +327,16 @@ static json_t *responses(struct openapi *d, const struct feature *f, const char 
 static json_t *description(const struct openapi *d, const struct feature *f)
 {
     struct arena a = {0};
-    const char *text = arena_printf(&a, "Pictures are JPEG, PNG, WebP or AVIF, up to %lld bytes.",
-                                    (long long)d->opt->upload_max_bytes);
+    const struct image_row *list = feature_picture_list(f);
+    const char *text = "Takes texts only.";
+    if (feature_pictures(f) > 0)
+        text = arena_printf(&a, "Pictures are JPEG, PNG, WebP or AVIF, up to %lld bytes.",
+                            (long long)d->opt->upload_max_bytes);
+    if (list)
+        text = arena_printf(&a,
+                            "%s From %u to %u of them, in the order in which they come: files, addresses and "
+                            "digests may be mixed.",
+                            text, list->least, list->most);
     if (d->opt->rate_limits)
         text = arena_printf(&a, "%s At most %u requests a minute and caller.", text, f->per_minute);
     if (f->keep == KEEP_SEEDED)

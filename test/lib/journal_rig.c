@@ -14,6 +14,12 @@ static void found(void *ctx, const struct journal_row *row)
     snprintf(rig->found[rig->found_count++], JOURNAL_ID_MAX + 1, "%s", row->id);
 }
 
+static void taken(void *ctx)
+{
+    struct journal_rig *rig = ctx;
+    rig->taken++;
+}
+
 static void started(void *ctx)
 {
     struct journal_rig *rig = ctx;
@@ -58,6 +64,7 @@ struct journal_rig *journal_rig_new(char *url, char *folder)
                                           .owner_s = 30,
                                           .found = found,
                                           .started = started,
+                                          .taken = taken,
                                           .noted = noted,
                                           .tell = tell,
                                           .ctx = rig};

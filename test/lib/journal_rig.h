@@ -18,7 +18,7 @@ struct journal_rig {
     struct error e;
     unsigned done; /* ops */
     char found[RIG_FOUND_MAX][JOURNAL_ID_MAX + 1];
-    unsigned found_count, started, ended, noted, bad, good;
+    unsigned found_count, started, taken, ended, noted, bad, good;
     char ended_id[JOURNAL_ID_MAX + 1]; /* the last row that was told to have ended */
     char told[256];                    /* the last bad news */
 };

@@ -19,6 +19,7 @@ static struct result *full(void)
     r->ran_on = mem_strdup("local");
     r->network = mem_strdup("x4plus");
     r->reason = mem_strdup("fits 20 s");
+    r->detail = mem_strdup("{\"title\":\"Cô bé \\\"và\\\" Rồng\"}");
     r->degraded = true;
     r->prescaled = true;
     r->original_width = 8000;
@@ -56,6 +57,7 @@ static void test_everything_comes_back(void **state)
     assert_string_equal(b->ran_on, a->ran_on);
     assert_string_equal(b->network, a->network);
     assert_string_equal(b->reason, a->reason);
+    assert_string_equal(b->detail, a->detail);
     assert_true(b->degraded && b->prescaled);
     assert_int_equal(b->original_width, a->original_width);
     assert_int_equal(b->original_height, a->original_height);
@@ -74,13 +76,49 @@ static void test_what_may_be_missing(void **state)
     free(TAKE(a->version));
     free(TAKE(a->network));
     free(TAKE(a->reason));
+    free(TAKE(a->detail));
     struct result *b = there_and_back(a);
     assert_non_null(b);
     assert_null(b->version);
     assert_null(b->network);
     assert_null(b->reason);
+    assert_null(b->detail);
     result_unref(a);
     result_unref(b);
+}
+
+/* A comic's: as many texts as there can be, as long as they can be. */
+static void test_the_longest_detail(void **state)
+{
+    enum {
+        TEXTS = 12 + 2 * 12 + 6,
+        CHARACTERS = 300,
+        SHORT = 12 * 2 + 6,
+        SHORT_CHARACTERS = 70,
+        ROOM = 1 << 17
+    };
+    static const char *const characters[] = {"\\\"", "龍", "\xf0\x9f\x90\x89"};
+    for (size_t k = 0; k < ARRAY_LEN(characters); k++) {
+        struct result *a = full();
+        BUF_ON_EXIT struct buf text;
+        buf_init(&text, ROOM);
+        buf_puts(&text, "[");
+        for (unsigned i = 0; i < TEXTS + SHORT; i++) {
+            buf_puts(&text, i > 0 ? ",{\"description\":\"" : "{\"description\":\"");
+            for (unsigned n = 0; n < (i < TEXTS ? CHARACTERS : SHORT_CHARACTERS); n++)
+                buf_puts(&text, characters[k]);
+            buf_puts(&text, "\"}");
+        }
+        buf_puts(&text, "]");
+        assert_false(text.failed);
+        free(a->detail);
+        a->detail = mem_strdup(buf_text(&text));
+        struct result *b = there_and_back(a);
+        assert_non_null(b);
+        assert_string_equal(b->detail, a->detail);
+        result_unref(a);
+        result_unref(b);
+    }
 }
 
 static void test_too_long(void **state)
@@ -114,7 +152,7 @@ static void test_unreadable_is_nothing(void **state)
         "{\"v\":1,\"outputs\":[]," REST,
         "{\"v\":1,\"outputs\":7," REST,
         "{\"v\":1,\"outputs\":[" OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT
-        "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "]," REST,
+        "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "," OUTPUT "]," REST,
         "{\"v\":1,\"outputs\":[{\"key\":\"\",\"type\":\"t\",\"bytes\":1,\"width\":2,\"height\":3}]," REST,
         "{\"v\":1,\"outputs\":[{\"key\":7,\"type\":\"t\",\"bytes\":1,\"width\":2,\"height\":3}]," REST,
         "{\"v\":1,\"outputs\":[{\"key\":\"k\",\"type\":\"t\",\"bytes\":-1,\"width\":2,\"height\":3}]," REST,
@@ -138,9 +176,8 @@ static void test_unreadable_is_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything_comes_back),
-        cmocka_unit_test(test_what_may_be_missing),
-        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_everything_comes_back), cmocka_unit_test(test_what_may_be_missing),
+        cmocka_unit_test(test_the_longest_detail),    cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_unreadable_is_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

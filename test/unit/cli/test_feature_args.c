@@ -1,7 +1,9 @@
 #include "cli/feature_args.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "scratch.h"
 
 /* The arguments of one test; argv[0] is the command's name. */
@@ -159,6 +161,52 @@ static void what_is_missing_is_named(void **state)
     feature_args_release(&p.args);
 }
 
+static void a_prompt_in_place_of_pictures(void **state)
+{
+    takes(PARSE(STORY_COMIC, "Two cats argue", "-o", "a.pdf"), "prompt", "Two cats argue");
+    takes(PARSE(COMIC, "-o", "a.pdf", "--prompt", "Two cats argue"), "prompt", "Two cats argue");
+    takes(PARSE(COMIC, "-o", "a.pdf", "--", "--what now?"), "prompt", "--what now?");
+    takes(PARSE(STORY_COMIC, "Two cats argue", "-o", "a.pdf", "--style", "cyber"), "style", "cyberpunk");
+    refuses(PARSE(STORY_COMIC, "-o", "a.pdf"), "limner comic \"PROMPT\" -o OUT");
+    refuses(PARSE(STORY_COMIC, "Two", "cats", "-o", "a.pdf"), "more than one prompt");
+    refuses(PARSE(STORY_COMIC, "Two cats argue", "--prompt", "or do they", "-o", "a.pdf"),
+            "more than one prompt");
+    refuses(PARSE(STORY_COMIC, "Cats", "-o", "a.pdf"), "the prompt: ");
+    refuses(PARSE(STORY_COMIC, "Two cats argue"), "-o FILE");
+    refuses(PARSE(COMIC, "Two cats argue", "-o", "a.pdf", "--cover"),
+            "comic, where it is to draw a comic of one page, does not know --cover; it takes ");
+    struct parsed p = PARSE(STORY_COMIC, "Two cats argue", "-o", "a.pdf", "--seed", "7");
+    accept(&p);
+    assert_int_equal(p.args.input_count, 0);
+    assert_string_equal(p.args.prefix, "comics");
+    assert_true(feature_args_given(&p.args, "seed") && !feature_args_given(&p.args, "pages"));
+    feature_args_release(&p.args);
+}
+
+static void put_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void texts_of_a_list_are_lines_of_a_file(void **state)
+{
+    char *root = scratch_new();
+    FREE_ON_EXIT char *path = mem_printf("%s/lines", root), *gone = mem_printf("%s/gone", root);
+    put_file(path, "one\n\n  \"three\"\n\n");
+    takes(PARSE(COMIC_PHOTOS, "-o", "a.pdf", "--captions", path), "captions",
+          "[\"one\",\"\",\"\\\"three\\\"\"]");
+    refuses(PARSE(COMIC_PHOTOS, "-o", "a.pdf", "--dialogues", gone), "--dialogues: ");
+    refuses(PARSE(COMIC_PHOTOS, "-o", "a.pdf", "--dialogues"), "needs a value");
+    refuses(PARSE(COMIC_PHOTOS, "-o", "a.pdf", "a story"), "\"a story\" means nothing beside --photos");
+    put_file(path, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n");
+    refuses(PARSE(COMIC_PHOTOS, "-o", "a.pdf", "--captions", path),
+            "line 13 is one too many: 12 are allowed");
+    scratch_free(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +218,8 @@ int main(void)
         cmocka_unit_test(what_means_nothing_here_is_no_flag),
         cmocka_unit_test(several_results),
         cmocka_unit_test(what_is_missing_is_named),
+        cmocka_unit_test(a_prompt_in_place_of_pictures),
+        cmocka_unit_test(texts_of_a_list_are_lines_of_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,7 +60,7 @@ static const char *const a_key = "clarity/2026-11-23/a.png", *const b_key = "cla
 
 static void aim(const char *path, enum image_type type, unsigned count)
 {
-    out_store_aim(store, &(struct out_aim){path, "clarity", type, 90, count});
+    out_store_aim(store, &(struct out_aim){path, "clarity", type, 90, count, NULL});
 }
 
 static struct store_put begin(const char *key, struct blob *body)
@@ -332,6 +332,69 @@ static void what_a_step_stores_goes_nowhere(void **state)
     assert_int_equal(scratch_count(root, ""), 1);
 }
 
+/* ---- comics ---- */
+
+static struct comic_out aim_at_comic(const char *name, unsigned pages, bool cover)
+{
+    FREE_ON_EXIT char *path = in_root(name);
+    const struct comic_parts parts = {pages, cover};
+    struct comic_out out;
+    struct error e;
+    assert_int_equal(comic_out_find(path, "", &parts, &out, &e), 0);
+    return out;
+}
+
+/* All at once, in this order, as they are done in any; each must go well. */
+static void put_comic(const struct comic_out *out, const char *const *file, struct blob *const *body,
+                      size_t count)
+{
+    struct store_put p[8];
+    char key[8][64];
+    out_store_aim(store, &(struct out_aim){out->path, "comics", out->type, 90, out->count, out});
+    for (size_t i = 0; i < count; i++) {
+        snprintf(key[i], sizeof(key[i]), "comics/a-story/%s", file[i]);
+        p[i] = begin(key[i], body[i]);
+        store_put_start(store, &p[i], on_done);
+    }
+    finish((unsigned)count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(p[i].op.result, 0);
+}
+
+static size_t size_of(const char *name)
+{
+    FREE_ON_EXIT char *path = in_root(name);
+    BLOB_ON_EXIT struct blob *there = read_file(path);
+    return there->size;
+}
+
+static void pages_of_a_comic_have_the_numbers_of_their_keys(void **state)
+{
+    static const char *const file[] = {"page-2.png", "story.json", "cover.png", "page-1.png"};
+    BLOB_ON_EXIT struct blob *one = picture(IMAGE_PNG, 20, 3), *two = picture(IMAGE_PNG, 40, 3);
+    BLOB_ON_EXIT struct blob *cover = picture(IMAGE_PNG, 30, 3), *note = blob_copy("{}", 2);
+    struct comic_out out = aim_at_comic("pages/", 2, true);
+    put_comic(&out, file, (struct blob *[]){two, note, cover, one}, ARRAY_LEN(file));
+    assert_int_equal(size_of("pages/page-1.png"), one->size);
+    assert_int_equal(size_of("pages/page-2.png"), two->size);
+    assert_int_equal(size_of("pages/cover.png"), cover->size);
+    assert_int_equal(scratch_count(root, "pages"), 3);
+    assert_int_equal(store->ops->remove(store, "comics/a-story/cover.png"), 0);
+    assert_int_equal(scratch_count(root, "pages"), 2);
+    comic_out_release(&out);
+}
+
+static void of_a_book_only_the_book_is_kept_and_as_it_is(void **state)
+{
+    static const char *const file[] = {"story.json", "page-1.png", "cover.png", "book.pdf"};
+    BLOB_ON_EXIT struct blob *page = picture(IMAGE_PNG, 20, 3), *book = blob_copy("%PDF-1.4 …", 12);
+    struct comic_out out = aim_at_comic("story.pdf", 2, true);
+    put_comic(&out, file, (struct blob *[]){book, page, page, book}, ARRAY_LEN(file));
+    assert_int_equal(size_of("story.pdf"), book->size);
+    assert_int_equal(scratch_count(root, ""), 1);
+    comic_out_release(&out);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -357,6 +420,8 @@ int main(void)
         TEST(several_that_are_cancelled_leave_nothing_half_written),
         TEST(a_stream_takes_one_result),
         TEST(what_a_step_stores_goes_nowhere),
+        TEST(pages_of_a_comic_have_the_numbers_of_their_keys),
+        TEST(of_a_book_only_the_book_is_kept_and_as_it_is),
     };
     return cmocka_run_group_tests(tests, imaging_group_start, imaging_group_stop);
 }

@@ -11,8 +11,9 @@
 #define NOW  INT64_C(1790000000)
 #define WEEK INT64_C(604800)
 
-static const struct feature *const A = &features[FEATURE_CLARITY], *const B = &features[FEATURE_ENHANCE],
-                                   *const C = &features[FEATURE_UPSCALE];
+#define A (&features[FEATURE_CLARITY])
+#define B (&features[FEATURE_ENHANCE])
+#define C (&features[FEATURE_UPSCALE])
 
 static void see(struct follows *f, unsigned picture, const struct feature *feature, const char *params,
                 int64_t at)

@@ -183,6 +183,86 @@ static void test_intents(void **state)
     assert_string_equal(got.row.request, "{\"scale\":2}");
 }
 
+static struct journal_row step(const char *id, const char *parent)
+{
+    struct journal_row row = job(id);
+    row.kind = JOURNAL_STEP;
+    row.state = JOURNAL_RUNNING;
+    row.parent = parent;
+    row.provider = "replicate";
+    row.intent_ms = 5;
+    return row;
+}
+
+/* Each is there when its run is about to be paid, is found behind its job, and goes with the job's end. */
+static void test_steps(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_copy got;
+    struct journal_row a = job("a"), b = job("b"), child = job("child");
+    struct journal_row one = step("a.panel-1-1", "a"), two = step("a.board-1", "a"), other = step("b.x", "b");
+    child.parent = "a"; /* no step: it stays */
+    assert_int_equal(journal_rig_insert(rig, &a), 0);
+    assert_int_equal(journal_rig_insert(rig, &b), 0);
+    assert_int_equal(journal_rig_insert(rig, &child), 0);
+    assert_int_equal(journal_rig_intent(rig, &one), 0);
+    assert_int_equal(journal_rig_intent(rig, &two), 0);
+    assert_int_equal(journal_rig_intent(rig, &other), 0);
+    journal_note_run(rig->j, one.id, "p1", NULL);
+    assert_int_equal(journal_rig_find(rig, one.id, &got), 0);
+    assert_int_equal(got.row.kind, JOURNAL_STEP);
+    assert_int_equal(got.row.state, JOURNAL_RUNNING);
+    assert_string_equal(got.row.parent, "a");
+    assert_string_equal(got.row.prediction, "p1");
+    one.intent_ms = 9; /* it is done again: one row all the same */
+    assert_int_equal(journal_rig_intent(rig, &one), 0);
+    assert_int_equal(journal_rig_find(rig, one.id, &got), 0);
+    assert_null(got.row.prediction);
+    assert_int_equal(got.row.intent_ms, 9);
+    journal_rig_close(rig);
+    assert_int_equal(journal_rig_open(rig), 0);
+    journal_start(rig->j);
+    journal_rig_turn_until(rig, &rig->started, 1);
+    static const char *const found[] = {"a", "a.board-1", "a.panel-1-1", "b", "b.x", "child"};
+    assert_int_equal(rig->found_count, ARRAY_LEN(found));
+    for (unsigned i = 0; i < ARRAY_LEN(found); i++)
+        assert_string_equal(rig->found[i], found[i]);
+    journal_drop_steps(rig->j, "a");
+    journal_note_state(rig->j, "a", JOURNAL_COMPLETED, 7, "{}", NULL);
+    assert_int_equal(journal_rig_find(rig, "a", &got), 0);
+    assert_int_equal(got.row.state, JOURNAL_COMPLETED);
+    assert_int_equal(rig->ended, 1);
+    assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job WHERE kind = 3 AND parent = 'a'"), 0);
+    assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job"), 4);
+    journal_note_run(rig->j, one.id, "late", NULL); /* makes no row */
+    struct journal_row orphan = step("c.x", "c");
+    assert_int_equal(journal_rig_intent(rig, &orphan), -ERR_NOT_FOUND);
+    assert_int_equal(journal_rig_find(rig, orphan.id, &got), -ERR_NOT_FOUND);
+    journal_drop_steps(rig->j, "b"); /* alone: b goes on */
+    assert_int_equal(journal_rig_find(rig, "b", &got), 0);
+    assert_int_equal(got.row.state, JOURNAL_QUEUED);
+    assert_int_equal(journal_rig_find(rig, other.id, &got), -ERR_NOT_FOUND);
+    assert_int_equal(rig->ended, 1);
+}
+
+/* In one group, and with the row itself. */
+static void test_steps_of_a_row_that_goes(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct journal_copy got;
+    struct journal_row a = job("a"), one = step("a.outline", "a");
+    struct journal_write w[2] = {0};
+    journal_note_run(rig->j, "nobody", "p", NULL); /* is a group alone; the next are one */
+    journal_insert(rig->j, &w[0], &a, nothing);
+    journal_intent(rig->j, &w[1], &one, nothing);
+    journal_drop_steps(rig->j, "a");
+    journal_remove(rig->j, "a");
+    assert_int_equal(journal_rig_find(rig, "a", &got), -ERR_NOT_FOUND);
+    assert_int_equal(w[0].op.result, 0);
+    assert_int_equal(w[1].op.result, 0);
+    assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job"), 0);
+}
+
 static void test_states(void **state)
 {
     struct journal_rig *rig = *state;
@@ -350,11 +430,16 @@ static void test_old_rows_go(void **state)
     struct journal_rig *rig = *state;
     unsigned gone = 0;
     free(insert_many(rig, 450, "n", NULL));
+    struct journal_row left = step("n00004_x", "n00004"), going_on = step("n00003_x", "n00003");
+    assert_int_equal(journal_rig_intent(rig, &left), 0);
+    assert_int_equal(journal_rig_intent(rig, &going_on), 0);
     FREE_ON_EXIT char *old = mem_printf("UPDATE job SET state = 2, open = 0, ended_ms = %lld",
                                         (long long)clock_wall_ms() - 2 * 3600 * 1000 - 1000);
     journal_rig_close(rig);
     journal_rig_sql(rig, old);
-    journal_rig_sql(rig, "UPDATE job SET state = 1, open = 1, ended_ms = 0 WHERE id = 'n00003'");
+    journal_rig_sql(
+        rig,
+        "UPDATE job SET state = 1, open = 1, ended_ms = 0 WHERE id IN ('n00003', 'n00003_x', 'n00004_x')");
     journal_rig_sql(rig, "UPDATE job SET ended_ms = ended_ms + 3600000 WHERE id = 'n00004'");
     rig->config.keep_h = 2;
     assert_int_equal(journal_rig_open(rig), 0);
@@ -362,11 +447,12 @@ static void test_old_rows_go(void **state)
     while (!gone) {
         assert_true(clock_mono_ns() - start < 30 * NS_PER_S);
         waiting_loop_step(&rig->w);
-        gone = journal_rig_number(rig, "SELECT COUNT(*) FROM job") == 2;
+        gone = journal_rig_number(rig, "SELECT COUNT(*) FROM job") == 3;
     }
     struct journal_copy got;
     assert_int_equal(journal_rig_find(rig, "n00003", &got), 0);
-    assert_int_equal(journal_rig_find(rig, "n00004", &got), 0);
+    assert_int_equal(journal_rig_find(rig, "n00003_x", &got), 0);
+    assert_int_equal(journal_rig_find(rig, "n00004", &got), 0); /* but not what was a step of it */
 }
 
 /* ---- trouble ---- */
@@ -711,6 +797,40 @@ static struct journal_rig *another(struct journal_rig *rig, const char *owner)
     return other;
 }
 
+/* However many rows there are, a job is told with all of its steps before it may begin. */
+static void test_steps_come_with_their_job(void **state)
+{
+    struct journal_rig *rig = *state;
+    enum { JOBS = 230, STEPS = 3 };
+    char id[JOBS * STEPS][24], parent[JOBS][16];
+    free(insert_many(rig, JOBS, "n", NULL));
+    for (unsigned i = 0; i < JOBS * STEPS; i++) {
+        snprintf(parent[i / STEPS], sizeof(parent[0]), "n%05u", i / STEPS);
+        snprintf(id[i], sizeof(id[0]), "n%05u_%u", i / STEPS, i % STEPS);
+        struct journal_row one = step(id[i], parent[i / STEPS]);
+        one.created_ms = 1000 + (JOBS - i / STEPS) / 2; /* as its job */
+        assert_int_equal(journal_rig_intent(rig, &one), 0);
+    }
+    rig->config.owner_s = 1;
+    struct journal_rig *two = another(rig, "two");
+    unsigned batches = 0, told = 0;
+    uint64_t start = clock_mono_ns();
+    while (told < JOBS * (1 + STEPS)) {
+        assert_true(clock_mono_ns() - start < 30 * NS_PER_S);
+        waiting_loop_step(&two->w);
+        if (two->taken == batches)
+            continue;
+        batches = two->taken;
+        for (unsigned i = told; i < two->found_count; i += 1 + STEPS)
+            for (unsigned k = 1; k <= STEPS; k++)
+                assert_memory_equal(two->found[i + k], two->found[i], strlen("n00000")); /* right behind it */
+        told = two->found_count;
+        assert_int_equal(told % (1 + STEPS), 0);
+    }
+    assert_true(batches > 1);
+    journal_rig_leave(two);
+}
+
 static void test_taking_over(void **state)
 {
     struct journal_rig *rig = *state;
@@ -736,10 +856,17 @@ static void test_taking_over(void **state)
     assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job WHERE owner = 'one'"), 1);
     assert_int_equal(journal_rig_number(rig, "SELECT COUNT(*) FROM job_owner WHERE owner = 'gone'"), 0);
     struct journal_row lost = job("n00004"), mine = job("q");
-    assert_int_equal(journal_rig_intent(rig, &lost), -ERR_NOT_FOUND); /* what was ours is not */
+    struct journal_row lost_step = step("n00004.x", "n00004"), theirs = step("n00004.y", "n00004");
+    bool second_has_it = journal_rig_intent(two, &theirs) == 0;
+    assert_int_equal(journal_rig_intent(three, &theirs), second_has_it ? -ERR_NOT_FOUND : 0);
+    assert_int_equal(journal_rig_intent(rig, &lost_step), -ERR_NOT_FOUND); /* nor is what has not begun */
+    journal_drop_steps(rig->j, "n00004");                                  /* they are not ours to drop */
+    assert_int_equal(journal_rig_intent(rig, &lost), -ERR_NOT_FOUND);      /* what was ours is not */
     journal_note_state(rig->j, "n00004", JOURNAL_FAILED, 0, NULL, NULL);
     assert_int_equal(journal_rig_find(rig, "n00004", &got), 0);
     assert_int_equal(got.row.state, JOURNAL_RUNNING);
+    assert_int_equal(journal_rig_find(rig, theirs.id, &got), 0);
+    assert_int_equal(journal_rig_find(rig, lost_step.id, &got), -ERR_NOT_FOUND);
     assert_int_equal(journal_rig_intent(rig, &mine), 0);
     journal_rig_free(two);
     journal_rig_free(three);
@@ -852,6 +979,8 @@ int main(void)
         TEST(test_what_is_not_there_is_null),
         TEST(test_idempotency_keys),
         TEST(test_intents),
+        TEST(test_steps),
+        TEST(test_steps_of_a_row_that_goes),
         TEST(test_states),
         TEST(test_callbacks),
         TEST(test_children),
@@ -870,9 +999,12 @@ int main(void)
         TEST(test_another_name),
         TEST(test_to_the_disk),
     };
-    const struct CMUnitTest postgres[] = {TEST(test_taking_over), TEST(test_holding),
+    const struct CMUnitTest postgres[] = {TEST(test_taking_over),
+                                          TEST(test_steps_come_with_their_job),
+                                          TEST(test_holding),
                                           TEST(test_a_connection_that_broke),
-                                          TEST(test_a_connection_that_breaks_inside), TEST(test_to_the_disk)};
+                                          TEST(test_a_connection_that_breaks_inside),
+                                          TEST(test_to_the_disk)};
     int failed = 0;
     for (size_t i = 0; i < ARRAY_LEN(engines); i++) {
         engine = &engines[i];

@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "scratch.h"
 
-static const struct feature *const clarity = &features[FEATURE_CLARITY];
-static const struct feature *const enhance = &features[FEATURE_ENHANCE];
+#define CLARITY (&features[FEATURE_CLARITY])
+#define ENHANCE (&features[FEATURE_ENHANCE])
 
 static const struct metrics_cache cache = {.size = 45, .max_size = 100, .ttl_ms = 300000};
 
@@ -75,19 +75,19 @@ static void test_the_contracts_example(void **state)
 {
     struct metrics *m = metrics_new(0);
     for (unsigned i = 0; i < 95; i++)
-        finish(m, clarity, OUTCOME_SUCCESS, 25000);
+        finish(m, CLARITY, OUTCOME_SUCCESS, 25000);
     for (unsigned i = 0; i < 40; i++)
-        finish(m, clarity, OUTCOME_CACHED, 1);
+        finish(m, CLARITY, OUTCOME_CACHED, 1);
     for (unsigned i = 0; i < 3; i++)
-        finish(m, enhance, OUTCOME_ERROR, 5);
+        finish(m, ENHANCE, OUTCOME_ERROR, 5);
     for (unsigned i = 0; i < 10; i++)
-        metrics_arrived(m, enhance);
+        metrics_arrived(m, ENHANCE);
     json_t *doc = document(m, 3600 * NS_PER_S + 999999999);
     json_t *requests = json_object_get(doc, "requests");
     assert_string_equal(text(doc, "uptime"), "3600s");
     assert_int_equal(number(requests, "total"), 148);
     json_decref(doc);
-    finish(m, enhance, OUTCOME_ERROR, 5);
+    finish(m, ENHANCE, OUTCOME_ERROR, 5);
     finish(m, NULL, OUTCOME_ERROR, 5); /* no feature's */
     doc = document(m, 3600 * NS_PER_S);
     requests = json_object_get(doc, "requests");
@@ -114,10 +114,10 @@ static void test_money(void **state)
 {
     struct metrics *m = metrics_new(0);
     metrics_key(m, "a \"b\"");
-    metrics_cost(m, clarity, "replicate", "a \"b\"", 300000000);
-    metrics_cost(m, clarity, "cog", "a \"b\"", 1);
-    metrics_cost(m, clarity, "nobody", NULL, 5); /* of no key and no known place */
-    metrics_saved(m, enhance, V_SAVED_TWIN, "a \"b\"", 20);
+    metrics_cost(m, CLARITY, "replicate", "a \"b\"", 300000000);
+    metrics_cost(m, CLARITY, "cog", "a \"b\"", 1);
+    metrics_cost(m, CLARITY, "nobody", NULL, 5); /* of no key and no known place */
+    metrics_saved(m, ENHANCE, V_SAVED_TWIN, "a \"b\"", 20);
     BUF_ON_EXIT struct buf out;
     buf_init(&out, 1 << 16);
     metrics_json(m, 0, &(struct metrics_cache){0}, &out);
@@ -135,9 +135,9 @@ static void test_features(void **state)
 {
     struct metrics *m = metrics_new(0);
     for (unsigned i = 1; i <= 100; i++)
-        finish(m, clarity, i % 2 ? OUTCOME_CACHED : OUTCOME_SUCCESS, i * 10);
-    finish(m, clarity, OUTCOME_ERROR, 100000); /* not in the latencies */
-    metrics_arrived(m, enhance);               /* asked for, not answered yet */
+        finish(m, CLARITY, i % 2 ? OUTCOME_CACHED : OUTCOME_SUCCESS, i * 10);
+    finish(m, CLARITY, OUTCOME_ERROR, 100000); /* not in the latencies */
+    metrics_arrived(m, ENHANCE);               /* asked for, not answered yet */
     json_t *doc = document(m, NS_PER_S);
     json_t *all = json_object_get(doc, "features");
     assert_int_equal(json_object_size(all), 2); /* aiBeautify was never asked for */
@@ -163,13 +163,13 @@ static void test_features(void **state)
 static void test_times_are_rounded(void **state)
 {
     struct metrics *m = metrics_new(0);
-    metrics_arrived(m, clarity);
-    metrics_finished(m, clarity, OUTCOME_SUCCESS, 1499999);
+    metrics_arrived(m, CLARITY);
+    metrics_finished(m, CLARITY, OUTCOME_SUCCESS, 1499999);
     json_t *doc = document(m, NS_PER_S);
     assert_int_equal(number(json_object_get(json_object_get(doc, "features"), "improveClarity"), "max"), 1);
     json_decref(doc);
-    metrics_arrived(m, clarity);
-    metrics_finished(m, clarity, OUTCOME_SUCCESS, 1500000);
+    metrics_arrived(m, CLARITY);
+    metrics_finished(m, CLARITY, OUTCOME_SUCCESS, 1500000);
     doc = document(m, NS_PER_S);
     assert_int_equal(number(json_object_get(json_object_get(doc, "features"), "improveClarity"), "max"), 2);
     json_decref(doc);
@@ -180,19 +180,19 @@ static void test_times_are_rounded(void **state)
 static void test_typical_time(void **state)
 {
     struct metrics *m = metrics_new(0);
-    assert_int_equal(metrics_typical_ns(m, clarity), 0);
+    assert_int_equal(metrics_typical_ns(m, CLARITY), 0);
     for (unsigned i = 0; i < 50; i++)
-        finish(m, clarity, OUTCOME_CACHED, 1);
-    finish(m, clarity, OUTCOME_ERROR, 2);
-    assert_int_equal(metrics_typical_ns(m, clarity), 0);
-    finish(m, clarity, OUTCOME_SUCCESS, 500000);
-    assert_int_equal(metrics_typical_ns(m, clarity), 0);
-    metrics_ran(m, clarity, 20000 * NS_PER_MS);
-    assert_int_equal(metrics_typical_ns(m, clarity), 20000 * NS_PER_MS);
-    metrics_ran(m, clarity, 30000 * NS_PER_MS);
-    metrics_ran(m, clarity, 90000 * NS_PER_MS);
-    assert_in_range(metrics_typical_ns(m, clarity), 29700 * NS_PER_MS, 30300 * NS_PER_MS);
-    assert_int_equal(metrics_typical_ns(m, enhance), 0);
+        finish(m, CLARITY, OUTCOME_CACHED, 1);
+    finish(m, CLARITY, OUTCOME_ERROR, 2);
+    assert_int_equal(metrics_typical_ns(m, CLARITY), 0);
+    finish(m, CLARITY, OUTCOME_SUCCESS, 500000);
+    assert_int_equal(metrics_typical_ns(m, CLARITY), 0);
+    metrics_ran(m, CLARITY, 20000 * NS_PER_MS);
+    assert_int_equal(metrics_typical_ns(m, CLARITY), 20000 * NS_PER_MS);
+    metrics_ran(m, CLARITY, 30000 * NS_PER_MS);
+    metrics_ran(m, CLARITY, 90000 * NS_PER_MS);
+    assert_in_range(metrics_typical_ns(m, CLARITY), 29700 * NS_PER_MS, 30300 * NS_PER_MS);
+    assert_int_equal(metrics_typical_ns(m, ENHANCE), 0);
     metrics_free(m);
 }
 
@@ -244,11 +244,11 @@ static void test_window(void **state)
 {
     struct metrics *m = metrics_new(0);
     metrics_window(m, 10, 0);
-    finish(m, clarity, OUTCOME_CACHED, 1000);
-    finish(m, clarity, OUTCOME_ERROR, 1000);
+    finish(m, CLARITY, OUTCOME_CACHED, 1000);
+    finish(m, CLARITY, OUTCOME_ERROR, 1000);
     for (uint64_t s = 1; s <= 8; s++)
         metrics_turn(m, s * NS_PER_S);
-    finish(m, clarity, OUTCOME_SUCCESS, 20);
+    finish(m, CLARITY, OUTCOME_SUCCESS, 20);
     metrics_turn(m, 9 * NS_PER_S);
     metrics_turn(m, 10 * NS_PER_S);
     json_t *doc = document(m, 10 * NS_PER_S),
@@ -284,13 +284,13 @@ static void test_rates_are_shares(void **state)
 {
     struct metrics *m = metrics_new(0);
     metrics_window(m, 10, 0);
-    metrics_arrived(m, clarity);
-    metrics_arrived(m, clarity);
+    metrics_arrived(m, CLARITY);
+    metrics_arrived(m, CLARITY);
     for (uint64_t s = 1; s <= 11; s++)
         metrics_turn(m, s * NS_PER_S);
-    finish(m, clarity, OUTCOME_CACHED, 1);
-    metrics_finished(m, clarity, OUTCOME_CACHED, 1);
-    metrics_finished(m, clarity, OUTCOME_CACHED, 1);
+    finish(m, CLARITY, OUTCOME_CACHED, 1);
+    metrics_finished(m, CLARITY, OUTCOME_CACHED, 1);
+    metrics_finished(m, CLARITY, OUTCOME_CACHED, 1);
     json_t *doc = document(m, 11 * NS_PER_S);
     assert_string_equal(text(json_object_get(doc, "requests"), "cacheHitRate"), "100.00%");
     json_decref(doc);
@@ -305,9 +305,9 @@ static void test_providers(void **state)
     json_decref(doc);
     struct metrics_provider *a = metrics_provider(m, "replicate"), *b = metrics_provider(m, "cog");
     for (int i = 0; i < PROVIDER_COUNTS; i++)
-        metrics_count(a, clarity, (enum provider_count)i, 100u + (unsigned)i);
+        metrics_count(a, CLARITY, (enum provider_count)i, 100u + (unsigned)i);
     metrics_count(b, NULL, PROVIDER_CREATES, 1);
-    metrics_count(NULL, clarity, PROVIDER_CREATES, 1);
+    metrics_count(NULL, CLARITY, PROVIDER_CREATES, 1);
     doc = document(m, 0);
     json_t *all = json_object_get(doc, "providers"), *one = json_object_get(all, "replicate");
     json_t *outcomes = json_object_get(one, "outcomes"), *retries = json_object_get(one, "retries");
@@ -338,7 +338,7 @@ static void test_the_past(void **state)
     past.feature[FEATURE_ENHANCE].success = 7;
     past.feature[FEATURE_ENHANCE].cached = 3;
     past.feature[FEATURE_CLARITY].error = 2;
-    finish(m, clarity, OUTCOME_SUCCESS, 100);
+    finish(m, CLARITY, OUTCOME_SUCCESS, 100);
     BUF_ON_EXIT struct buf b;
     buf_init(&b, 65536);
     metrics_json(m, NS_PER_S, &told, &b);

@@ -3,7 +3,7 @@
 #include "metrics/metrics.h"
 #include "scratch.h"
 
-static const struct feature *const clarity = &features[FEATURE_CLARITY];
+#define CLARITY (&features[FEATURE_CLARITY])
 
 static unsigned place(enum metric_id id, unsigned model, unsigned reason)
 {
@@ -15,11 +15,11 @@ static void counts_by_model(void **state)
     struct metrics *m = metrics_new(0);
     struct cells *c = metrics_cells(m);
     struct metrics_provider *p = metrics_provider(m, "replicate");
-    unsigned model = metric_model(clarity);
+    unsigned model = metric_model(CLARITY);
     for (unsigned i = 0; i < PROVIDER_COUNTS; i++)
-        metrics_count(p, clarity, (enum provider_count)i, 10 + i);
+        metrics_count(p, CLARITY, (enum provider_count)i, 10 + i);
     metrics_count(p, NULL, PROVIDER_BREAKERS_OPENED, 3);
-    metrics_count(p, clarity, PROVIDER_RATE_WAIT_MS, 0); /* did not have to wait */
+    metrics_count(p, CLARITY, PROVIDER_RATE_WAIT_MS, 0); /* did not have to wait */
     for (unsigned r = 0; r < V_RETRY_END; r++)
         assert_int_equal(cells_value(c, M_UPSTREAM_RETRIES, place(M_UPSTREAM_RETRIES, model, r)),
                          10 + PROVIDER_AGAIN_THROTTLED + r);
@@ -41,8 +41,8 @@ static void circuits(void **state)
     struct cells *c = metrics_cells(m);
     struct metrics_provider *p = metrics_provider(m, "replicate");
     unsigned account = place(M_CIRCUIT, METRIC_MODEL_ACCOUNT, 0),
-             model = place(M_CIRCUIT, metric_model(clarity), 0);
-    metrics_circuit(p, clarity, 0);
+             model = place(M_CIRCUIT, metric_model(CLARITY), 0);
+    metrics_circuit(p, CLARITY, 0);
     assert_true(cells_is_set(c, M_CIRCUIT, model));
     assert_false(cells_is_set(c, M_CIRCUIT, account));
     metrics_circuit(p, NULL, 2);
@@ -56,9 +56,9 @@ static void strangers(void **state)
 {
     struct metrics *m = metrics_new(0);
     struct metrics_provider *p = metrics_provider(m, "somebody");
-    metrics_count(p, clarity, PROVIDER_LOOK_UPS, 1);
-    metrics_circuit(p, clarity, 2);
-    metrics_circuit(NULL, clarity, 2);
+    metrics_count(p, CLARITY, PROVIDER_LOOK_UPS, 1);
+    metrics_circuit(p, CLARITY, 2);
+    metrics_circuit(NULL, CLARITY, 2);
     for (unsigned i = 0; i < metric_series_count(M_CIRCUIT); i++) {
         assert_false(cells_is_set(metrics_cells(m), M_CIRCUIT, i));
         assert_int_equal(cells_value(metrics_cells(m), M_UPSTREAM_LOOKUPS, i), 0);

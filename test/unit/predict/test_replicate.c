@@ -415,7 +415,8 @@ static void test_outputs(void **state) /* case 11 */
          A(201, PREDICTION("\"status\":\"succeeded\",\"output\":[\"note\",\"data:image/png;base64,"
                            "iVBORw0KGgoAAAANSUhEUg==\",\"https://h/2\",\"https://h/3\",\"https://h/4\","
                            "\"https://h/5\",\"https://h/6\",\"https://h/7\",\"https://h/8\",\"https://h/9\","
-                           "\"https://h/10\",\"https://h/11\",\"https://h/12\",\"https://h/13\"]")));
+                           "\"https://h/10\",\"https://h/11\",\"https://h/12\",\"https://h/13\","
+                           "\"https://h/14\",\"https://h/15\"]")));
     assert_int_equal(provider_rig_run(&g.r), 0);
     assert_int_equal(g.r.p.output_count, RESULT_OUTPUTS_MAX); /* the text is none */
     assert_int_equal(g.r.p.output[0].blob->size, 16);

@@ -39,6 +39,17 @@ static void test_key_valid_lengths(void **state)
     assert_false(store_key_valid("a/..b"));
 }
 
+static void test_content_types(void **state)
+{
+    assert_string_equal(store_content_type("comics/a/page-1.png"), "image/png");
+    assert_string_equal(store_content_type("a.b/C.JPG"), "image/jpeg");
+    assert_string_equal(store_content_type("comics/a/story.json"), "application/json");
+    assert_string_equal(store_content_type("comics/a/book.pdf"), "application/pdf");
+    assert_string_equal(store_content_type("comics/a/book.cbz"), "application/vnd.comicbook+zip");
+    assert_string_equal(store_content_type("a.exe"), "application/octet-stream");
+    assert_string_equal(store_content_type("png"), "application/octet-stream");
+}
+
 static void test_free_null(void **state)
 {
     store_free(NULL);
@@ -49,6 +60,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_key_make),
         cmocka_unit_test(test_key_valid_lengths),
+        cmocka_unit_test(test_content_types),
         cmocka_unit_test(test_free_null),
     };
     return store_contract_run() + cmocka_run_group_tests(tests, NULL, NULL);

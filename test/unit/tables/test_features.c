@@ -253,6 +253,138 @@ static void test_texts(void **state)
     accepts(FEATURE_RELIGHT, "prompt", longest, longest);
 }
 
+/* Passed over: nothing changes. */
+static void ignores(enum feature_id id, const char *name)
+{
+    struct given g = begin(id);
+    char *before = params_canonical(&g.params, &g.arena);
+    assert_int_equal(params_set(&g.params, &g.arena, name, "2", &g.err), 0);
+    assert_string_equal(params_canonical(&g.params, &g.arena), before);
+    arena_release(&g.arena);
+}
+
+/* Blanks around a prompt are no part of it, and alone they are none. */
+static void test_prompts(void **state)
+{
+    accepts(FEATURE_STORY_COMIC, "prompt", "a dragon", "a dragon");
+    accepts(FEATURE_STORY_COMIC, "prompt", " \n\u3000a  dragon\u00a0\u200b\t", "a  dragon");
+    accepts(FEATURE_STORY_COMIC, "prompt", "Cô bé và Rồng", "Cô bé và Rồng");
+    accepts(FEATURE_STORY_COMIC, "prompt", "龍と少女の物語だ", "龍と少女の物語だ"); /* eight characters */
+    static const char *const few[] = {"",
+                                      "        ",
+                                      "7 chars",
+                                      "  7 chars      ",
+                                      "\u3000\u3000\u3000\u3000\u3000\u3000\u3000\u3000\u3000",
+                                      "a       \u200b",
+                                      "龍と少女の物語"};
+    for (size_t i = 0; i < ARRAY_LEN(few); i++)
+        refuses(FEATURE_STORY_COMIC, "prompt", few[i], "prompt", "from 8 to 4000 characters");
+    refuses(FEATURE_STORY_COMIC, "prompt", "a dragon\x01", "prompt", "control");
+    refuses(FEATURE_STORY_COMIC, "prompt", "a dragon\xc3", "prompt", "UTF-8");
+    char longest[4012];
+    memset(longest, 'x', sizeof(longest));
+    longest[4001] = '\0';
+    refuses(FEATURE_STORY_COMIC, "prompt", longest, "prompt", "from 8 to 4000 characters");
+    memset(longest + 4000, ' ', 10);
+    longest[4010] = '\0';
+    struct given g = begin(FEATURE_STORY_COMIC);
+    assert_int_equal(params_check(&g.params, &g.err), -ERR_VALIDATION);
+    assert_string_equal(g.err.field, "prompt");
+    assert_non_null(strstr(g.err.reason, "from 8 to 4000 characters"));
+    assert_int_equal(params_set(&g.params, &g.arena, "prompt", longest, &g.err), 0);
+    assert_int_equal(strlen(params_text(&g.params, "prompt")), 4000);
+    assert_int_equal(params_check(&g.params, &g.err), 0);
+    arena_release(&g.arena);
+}
+
+/* A feature without a picture is asked for by texts alone. */
+static void test_no_pictures(void **state)
+{
+    const struct feature *f = &features[FEATURE_COMIC];
+    size_t count;
+    const struct image_row *row = feature_images(f, &count);
+    assert_null(row);
+    assert_int_equal(count, 0);
+    assert_int_equal(feature_pictures(f), 0);
+    assert_null(feature_picture_list(f));
+    assert_int_equal(feature_file_of(f, "image"), -1);
+    assert_int_equal(feature_address_of(f, "_url"), -1);
+    assert_false(feature_has_field(f, "image_url"));
+    ignores(FEATURE_COMIC, "image_url"); /* an app's own */
+    refuses(FEATURE_COMIC, "promt", "x", "promt", "is \"prompt\" meant");
+    assert_int_equal(feature_pictures(&features[FEATURE_REPLACE_BG]), 2);
+    assert_string_equal(feature_picture(&features[FEATURE_REPLACE_BG], 1)->field, "bg");
+    assert_int_equal(feature_file_of(&features[FEATURE_REPLACE_BG], "bg"), 1);
+    assert_int_equal(feature_file_of(&features[FEATURE_REPLACE_BG], "bg[]"), -1);
+}
+
+static void test_lists(void **state)
+{
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "", "[]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "[]", "[]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", " [ \"a\" , null, \" b \\\" \"] ", "[\"a\",\"\",\"b \\\"\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "a\n\n<b>\n\n", "[\"a\",\"\",\"<b>\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "[sighs]", "[\"[sighs]\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues[]", "a", "[\"a\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n\n",
+            "[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\",\"11\",\"12\"]");
+    refuses(FEATURE_COMIC_PHOTOS, "dialogues", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13", "dialogues",
+            "at most 12");
+    refuses(FEATURE_COMIC_PHOTOS, "dialogues", "[\"a\"", "dialogues", "JSON array");
+    refuses(FEATURE_COMIC_PHOTOS, "dialogues", "[\"a\",1]", "dialogues", "JSON array");
+    refuses(FEATURE_COMIC_PHOTOS, "dialogues", "a\nb\x01", "dialogues", "Text 2");
+    refuses(FEATURE_COMIC_PHOTOS, "dialogues", "a\xff", "dialogues", "UTF-8");
+    char longest[160] = "  ";
+    memset(longest + 2, 'x', 141);
+    refuses(FEATURE_COMIC_PHOTOS, "dialogues", longest, "dialogues", "at most 140");
+    longest[142] = ' '; /* blanks around it are no part of it */
+    struct given g = begin(FEATURE_COMIC_PHOTOS);
+    assert_int_equal(params_set(&g.params, &g.arena, "dialogues", longest, &g.err), 0);
+    static const char *const items[] = {"", "two\nlines", "[\"x\"]", " "};
+    assert_int_equal(params_set_items(&g.params, &g.arena, "captions", items, 4, &g.err), 0);
+    size_t count;
+    const char **list = params_list(&g.params, "captions", &g.arena, &count);
+    assert_int_equal(count, 3);
+    assert_string_equal(list[0], "");
+    assert_string_equal(list[1], "two\nlines");
+    assert_string_equal(list[2], "[\"x\"]");
+    list = params_list(&g.params, "emotions", &g.arena, &count);
+    assert_non_null(list);
+    assert_int_equal(count, 0);
+    assert_non_null(strstr(params_canonical(&g.params, &g.arena), ";emotions:2=[];captions:"));
+    arena_release(&g.arena);
+}
+
+static void test_lists_of_pictures(void **state)
+{
+    const struct feature *f = &features[FEATURE_COMIC_PHOTOS];
+    assert_int_equal(feature_pictures(f), 12);
+    assert_ptr_equal(feature_picture(f, 11), feature_picture_list(f));
+    static const char *const files[] = {"photos", "photos[]", "photo1", "photo12"};
+    static const char *const others[] = {"photo",     "photo0", "photo123", "photos1",
+                                         "photos[0]", "image",  "photo1x"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        assert_int_equal(feature_file_of(f, files[i]), 0);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        assert_int_equal(feature_file_of(f, others[i]), -1);
+    assert_int_equal(feature_address_of(f, "photos_url"), 0);
+    assert_int_equal(feature_address_of(f, "photos_url[]"), 0);
+    assert_int_equal(feature_digest_of(f, "photos_digest[]"), 0);
+    assert_int_equal(feature_digest_of(f, "photos_url"), -1);
+    refuses(FEATURE_COMIC_PHOTOS, "photos", "x", "photos", "\"photos_url\"");
+    refuses(FEATURE_COMIC_PHOTOS, "photo2", "x", "photo2", "\"photos_url\"");
+    refuses(FEATURE_COMIC_PHOTOS, "photo", "x", "photo", "is \"photos\" meant");
+    struct error e;
+    error_set_field(&e, ERR_VALIDATION, "image", "The image is cut off");
+    feature_blame_picture(f, 2, &e);
+    assert_string_equal(e.field, "photos");
+    assert_string_equal(e.reason, "Picture 3: The image is cut off");
+    error_set_field(&e, ERR_VALIDATION, "image", "The image is cut off");
+    feature_blame_picture(&features[FEATURE_REPLACE_BG], 1, &e);
+    assert_string_equal(e.field, "bg");
+    assert_string_equal(e.reason, "The image is cut off");
+}
+
 /* What must be given, is; texts that look like the next parameter are not; prefixes hold values. */
 static void test_the_rest_of_a_feature(void **state)
 {
@@ -306,16 +438,6 @@ static void test_other_names(void **state)
     assert_int_equal(params_set(&g.params, &g.arena, "faceEnhance", "1", &g.err), 0);
     assert_true(params_bool(&g.params, "face_enhance")); /* the same parameter by either name */
     assert_true(params_bool(&g.params, "faceEnhance"));
-    arena_release(&g.arena);
-}
-
-/* Passed over: nothing changes. */
-static void ignores(enum feature_id id, const char *name)
-{
-    struct given g = begin(id);
-    char *before = params_canonical(&g.params, &g.arena);
-    assert_int_equal(params_set(&g.params, &g.arena, name, "2", &g.err), 0);
-    assert_string_equal(params_canonical(&g.params, &g.arena), before);
     arena_release(&g.arena);
 }
 
@@ -407,6 +529,10 @@ int main(void)
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_prompts),
+        cmocka_unit_test(test_no_pictures),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_lists_of_pictures),
         cmocka_unit_test(test_the_rest_of_a_feature),
         cmocka_unit_test(test_booleans),
         cmocka_unit_test(test_other_names),
