@@ -5,24 +5,20 @@ LIMNER_BIN names the binary (build/limner); the networks are those of deps/.
 
 import io
 import os
-import pty
 import re
-import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
-import fcntl
-import termios
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from gateway import SANITIZER_ENV
+from terminal import Terminal, lines_of_bar
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("LIMNER_BIN", ROOT / "build/limner")).resolve()
@@ -431,49 +427,6 @@ def test_help(limner):
 
 
 # ---- the terminal ----
-
-
-class Terminal:
-    """limner on a terminal of its own."""
-
-    def __init__(self, args, cwd, env, columns=80):
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        # A session of its own with this terminal, so that Ctrl-C reaches it.
-        self.p = subprocess.Popen([BIN, *map(str, args)], cwd=cwd, env=env, stdin=slave, stdout=slave, stderr=slave,
-                                  start_new_session=True,
-                                  preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-        os.close(slave)
-        self.seen = b""
-
-    def read(self, until=None, seconds=LONG):
-        """Reads until the text was seen, or to the end."""
-        end = time.monotonic() + seconds
-        while until is None or until not in self.seen:
-            assert time.monotonic() < end, self.seen
-            if not select.select([self.master], [], [], 1)[0]:
-                continue
-            try:
-                data = os.read(self.master, 65536)
-            except OSError:  # the other side is closed
-                break
-            if not data:
-                break
-            self.seen += data
-        return self.seen.decode()
-
-    def ctrl_c(self):
-        os.write(self.master, b"\x03")
-
-    def end(self):
-        self.read()
-        code = self.p.wait(LONG)
-        os.close(self.master)
-        return code
-
-
-def lines_of_bar(text):
-    return [s.split("\033[K")[0] for s in text.split("\r") if "\033[K" in s]
 
 
 def test_bar(env, work):

@@ -9,6 +9,7 @@ import urllib.parse
 import pytest
 
 from cloud import LOOSE, ask, send, stored
+from comics import tell
 from gateway import assert_error, assert_success, until
 from pictures import fresh
 from raw import Wire
@@ -162,3 +163,14 @@ def test_case_25_what_every_cog_takes(cloud, flavour):
     assert header(create, "Authorization") is None
     body, = cloud.upstream.sent("cog_create")
     assert isinstance(body["input"], dict) and "webhook" not in body and None not in body["input"].values()
+
+
+# ---- comics ----
+
+def test_a_comic_on_machines_of_ones_own(bare, spare):
+    """One server writes, two draw."""
+    options = {"COG_ENDPOINTS": f"comicText={bare.upstream.cog};comicPanel={bare.upstream.cog},{spare.cog}"}
+    body = tell(cog(bare, spare, **options), route="/api/comic/generate").json()
+    assert body["status"] == "success" and body["meta"]["ran_on"] == "cog" and body["meta"]["cost_usd"] == 0
+    assert len(body["meta"]["panels"]) == 4 and body["meta"]["pages"][0]["source"] == "model"
+    assert bare.upstream.count("created") + spare.count("created") == 1 + 4

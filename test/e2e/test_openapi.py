@@ -32,6 +32,8 @@ DOCUMENT = json.loads(subprocess.run([BINARY, "openapi"], env=environment({}), c
 SCHEMAS = DOCUMENT["components"]["schemas"]
 IMAGE_ROUTES = {path: item["post"] for path, item in DOCUMENT["paths"].items()
                 if "Images" in item.get("post", {}).get("tags", [])}
+# The instant provider makes none of them: good data come as far as that.
+COMICS = ("/api/story-comic/generate", "/api/comic/generate", "/api/comic/from-photos")
 
 
 # ---- the document ----
@@ -89,22 +91,24 @@ def assert_told(value, schema, where=""):
             assert_told(inner, fields.get(name, fields.get("")), f"{where}/{name}")
 
 
-@pytest.mark.parametrize("path", IMAGE_ROUTES)
+@pytest.mark.parametrize("path", [path for path in IMAGE_ROUTES if path not in COMICS])
 def test_answers_have_no_other_fields(instant, path):
     form = SCHEMAS[IMAGE_ROUTES[path]["requestBody"]["content"]["multipart/form-data"]["schema"]["$ref"].rsplit("/")[-1]]
-    files = {name: ("picture", PICTURE) for name, p in form["properties"].items() if p.get("format") == "binary"}
+    files = [(name, (f"picture {i}", PICTURE)) for name, p in form["properties"].items()
+             if p.get("items", p).get("format") == "binary" for i in range(p.get("minItems", 1))]
     fields = {name: form["properties"][name].get("enum", ["words"])[0] for name in form.get("required", [])
-              if name not in files}
+              if name not in dict(files)}
     body = assert_success(instant.post(route=path, files=files, fields=fields))
     answer = IMAGE_ROUTES[path]["responses"]["200"]["content"]["application/json"]["schema"]
     assert_told(body, answer)
-    wrong = instant.post(route=path, files=files, fields=fields | {"imageUrl": "1"})
+    slip = next(name.replace("_url", "Url") for name in form["properties"] if name.endswith("_url"))
+    wrong = instant.post(route=path, files=files, fields=fields | {slip: "1"})
     assert_told(wrong.json(), {"$ref": "#/components/schemas/Error"})
-    wrong = instant.post(route=path, files=files, fields=fields | {"imageUrl": "1"},
+    wrong = instant.post(route=path, files=files, fields=fields | {slip: "1"},
                          headers={"Accept": "application/problem+json"})
     assert_told(wrong.json(), {"$ref": "#/components/schemas/Problem"})
-    assert_error(instant.post(route=path, files=files, fields=fields | {"imageUrl": "1"}), 400,
-                 wrong.json()["code"], field="imageUrl")
+    assert_error(instant.post(route=path, files=files, fields=fields | {slip: "1"}), 400,
+                 wrong.json()["code"], field=slip)
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/readyz", "/metrics", "/status", "/api/manifest"])
@@ -156,9 +160,12 @@ def gateway(tmp_path_factory, elsewhere):
 # Whether data are good is decided here, as the server takes more spellings than the document lists.
 OWN_CHECKS = ("negative_data_rejection", "positive_data_acceptance")
 CHECKED = [c for c in CHECKS.get_all() if c.__name__ not in OWN_CHECKS]
+CHECKED_OF_COMICS = [c for c in CHECKED if c.__name__ != "not_a_server_error"]
 OPERATIONS = {o.ok().label: o.ok() for o in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()}
 WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False,
          "": False}
+BLANK = "\t\n\r \u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200c))) + "\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+LISTED = ("photos", "photos_url", "photos_digest")
 
 
 def spelled_out(value, schema):
@@ -171,6 +178,8 @@ def spelled_out(value, schema):
         return WORDS.get(text.lower(), text)
     if kind == "string":
         return text
+    if kind == "array":
+        return text.split("\n")
     try:
         number = float(text)
         return int(number) if number.is_integer() else number
@@ -188,12 +197,32 @@ def understood(given, path, schema):
         if known.get("format") == "binary":
             value = "a picture" if isinstance(value, bytes) else ["none"]
         value = spelled_out(value, known)
-        empty_box = value == "" and (known.get("format") in ("uri", "sha256") or "minimum" in known)
+        if "minLength" in known and isinstance(value, str):
+            value = value.strip(BLANK)  # what stands around a prompt is no part of it
+        chosen = "enum" in known and "default" in known
+        empty_box = value == "" and (known.get("format") in ("uri", "sha256") or "minimum" in known or chosen)
         if value is not None and not empty_box:
             fields[name] = value
     if path == "/api/upscale" and isinstance(fields.get("scale"), (str, int, float)):
         fields["scale"] = 2  # anything else counts as 2
     return fields
+
+
+def are_enough(fields):
+    """There are no more texts than pictures. What is blank at the end of a list is no text."""
+    given = [len(v) for n, v in fields.items() if n in LISTED]
+    texts = [v for n, v in fields.items() if n in ("dialogues", "speakers", "emotions", "captions")]
+    return not given or all(not "".join(t or "" for t in v[given[0]:]).strip() for v in texts)
+
+
+def one_by_one(fields):
+    return [(n, item) for n, v in fields.items() for item in (v if isinstance(v, list) else [v])]
+
+
+def is_mixed(case):
+    """Files, addresses and digests of a list of pictures, of which the document does not tell."""
+    given = case.body if isinstance(case.body, dict) else {}
+    return sum(name in given for name in LISTED) > 1
 
 
 def is_good(case, path):
@@ -206,11 +235,11 @@ def is_good(case, path):
     for fields in (body, query):  # each must be in order, even one that the other overrides
         if not Draft202012Validator({"properties": schema["properties"], "additionalProperties": False}).is_valid(fields):
             return False
-        if any(n.endswith("_digest") and v not in DIGESTS for n, v in fields.items()):
+        if any(n.endswith("_digest") and v not in DIGESTS for n, v in one_by_one(fields)):
             return False
-        if any(n.endswith("_url") and not v.startswith("http://127.0.0.1:") for n, v in fields.items()):
+        if any(n.endswith("_url") and not v.startswith("http://127.0.0.1:") for n, v in one_by_one(fields)):
             return False
-    return Draft202012Validator(schema).is_valid(query | body)
+    return Draft202012Validator(schema).is_valid(query | body) and are_enough(query | body)
 
 
 def may_be_a_slip(case, path):
@@ -228,14 +257,21 @@ def has_no_spelling(case):
 
 def judge(case, answer, path):
     """Good data are taken, bad data are refused."""
-    if has_no_spelling(case):
+    if has_no_spelling(case) or is_mixed(case):
         return
     if answer.status_code in (400, 422) and "Idempotency-Key" in answer.text:
         return  # it is no key, or was used for another request
-    expected = (200, 202) if is_good(case, path) else range(400, 500)
+    good = (503, 202) if path in COMICS else (200, 202)
+    expected = good if is_good(case, path) else range(400, 500)
     if may_be_a_slip(case, path) and answer.status_code in range(400, 500):
         return
     assert answer.status_code in expected, f"{answer.status_code} {answer.text}\nfor {case.as_curl_command()}"
+
+
+def as_files(value):
+    if isinstance(value, list):
+        return [as_files(item) for item in value]
+    return BY_NAME.get(value, value) if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["good", "bad"])
@@ -250,10 +286,10 @@ def test_schemathesis(gateway, label, mode):
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
     def ask(case):
         if isinstance(case.body, dict):
-            case.body = {n: BY_NAME.get(v, v) if isinstance(v, str) else v for n, v in case.body.items()}
+            case.body = {n: as_files(v) for n, v in case.body.items()}
         answer = case.call(base_url=gateway.url)
         if operation.path in IMAGE_ROUTES:
-            case.validate_response(answer, checks=CHECKED)
+            case.validate_response(answer, checks=CHECKED_OF_COMICS if operation.path in COMICS else CHECKED)
             judge(case, answer, operation.path)
         else:
             case.validate_response(answer, checks=CHECKED + [negative_data_rejection])
@@ -269,7 +305,7 @@ def test_schemathesis_as_it_comes(start, tmp_path):
     ended = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "run", gateway.url + "/openapi.json", "--phases=coverage",
          "--header=x-api-key: 0123456789abcdef", f"--exclude-checks={','.join(OWN_CHECKS)}", "--exclude-path=/hooks/replicate",
-         "--seed=1", "--no-color"], cwd=tmp_path, capture_output=True, text=True, timeout=300 * SLOW,
+         *(f"--exclude-path={path}" for path in COMICS), "--seed=1", "--no-color"], cwd=tmp_path, capture_output=True, text=True, timeout=300 * SLOW,
         env=environment({"SCHEMATHESIS_HOOKS": "schema_hooks", "PYTHONPATH": here}))
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert int(re.search(r"Tested: (\d+)", ended.stdout)[1]) >= len(OPERATIONS) - 3, ended.stdout
+    assert int(re.search(r"Tested: (\d+)", ended.stdout)[1]) >= len(OPERATIONS) - len(COMICS) - 3, ended.stdout

@@ -9,4 +9,6 @@ Run as `python -m upstream` in the folder test/; tests start it with process.py.
     pictures.py     outputs made from inputs            outputs.py     the delivery host
     files.py        the files API                       webhooks.py    the signed sender
     cog.py          Cog, in three flavours              nginx.py       TLS and HTTP/2 in front of it all
+    comics.py       what Gemini is asked and writes     stories.py     the stories that it knows
+    scenes.py       what Animagine draws
 """

@@ -6,7 +6,7 @@ import re
 
 from aiohttp import web
 
-from . import faults, files
+from . import comics, faults, files
 from .paging import page
 from .predictions import Prediction
 from .sim import SIM
@@ -112,14 +112,17 @@ async def create(request):
         wait_s, cancel_after_s = wait_of(request), cancel_after_of(request)
     except ValueError as e:
         return faults.problem(422, {"title": "Invalid header", "detail": f"{e} is malformed", "status": 422})
-    rule = sim.pick(("life",), "create", model.name, request.path, sim.seen.get("create", 0))
-    plan = faults.LIVES[rule.name] | rule.args if rule else {}
+    rule = sim.pick(("life",), "create", model.name, request.path, sim.seen.get("create", 0), body["input"])
+    life = rule.name if rule else sim.told(model, body["input"])
+    plan = faults.LIVES.get(life, {}) | (rule.args if rule else {})
     made = Prediction(sim, model, version, body, request["base"], plan, cancel_after_s, request["delivery"])
     if "/deployments/" in request.path:
         made.deployment = f"{request.match_info['owner']}/{request.match_info['name']}"
     request["prediction"] = made
-    request["entry"] |= {"model": model.name, "prediction": made.id, "life": rule.name if rule else None,
+    request["entry"] |= {"model": model.name, "prediction": made.id, "life": life,
                          "unknown_inputs": model.unknown(body["input"])}
+    if model.speaks:
+        request["entry"]["ask"] = str(comics.Ask(body["input"]["prompt"]))
     sim.spawn(made.live(), asyncio.get_running_loop())
     return await _first_answer(made, wait_s, request["base"])
 
@@ -173,7 +176,8 @@ async def stream(request):
     await found.done.wait()
     pieces = found.output if isinstance(found.output, list) else [found.output]
     for n, piece in enumerate(pieces):
-        await answer.write(f"event: output\nid: {int(found.created)}:{n}\ndata: {piece}\n\n".encode())
+        lines = "".join(f"data: {line}\n" for line in str(piece).split("\n"))
+        await answer.write(f"event: output\nid: {int(found.created)}:{n}\n{lines}\n".encode())
     await answer.write(b"event: done\nid: 9:0\ndata: {}\n\n")
     return answer
 

@@ -1,6 +1,7 @@
 """Cog's HTTP servers, one slot, in the three generations that are in the field: rust, fastapi, go.
 
-The flavour is a setting, so one process can be each in turn. The model is real-esrgan; results leave as data URIs.
+The flavour is a setting, so one process can be each in turn. The model is real-esrgan, or by its input one that
+writes or draws comics; pictures leave as data URIs.
 """
 import asyncio
 import base64
@@ -13,9 +14,13 @@ from . import faults, pictures, wire
 from .predictions import PLAN, stamp
 from .sim import SIM
 
-MODEL = "nightmareai/real-esrgan"
+ESRGAN, WRITER, DRAWER = "nightmareai/real-esrgan", "google/gemini-2.5-flash", "cjwbw/animagine-xl-3.1"
 RUNS = web.AppKey("runs", dict)  # id → Run; the ended ones are forgotten
 DOWN = {"SETUP_FAILED", "DEFUNCT"}
+
+
+def _model(sim, given):
+    return sim.models[WRITER if "system_instruction" in given else DRAWER if "negative_prompt" in given else ESRGAN]
 
 
 class Run:
@@ -53,11 +58,17 @@ class Run:
             self.error = self.plan["error"]
         self.status = "failed"
 
+    async def _picture(self):
+        given = self.input.get("image")
+        if given is None:
+            return None
+        return pictures.from_data_url(given) if given.startswith("data:") else await self._fetch(given)
+
     async def _make(self):
-        data = pictures.from_data_url(self.input["image"]) if self.input["image"].startswith("data:") else \
-            await self._fetch(self.input["image"])
-        model = self.sim.models[MODEL]
+        model, data = _model(self.sim, self.input), await self._picture()
         made, _ = await self.loop.run_in_executor(None, pictures.make, model, self.input, data)
+        if model.speaks:
+            return made
         bytes_, extension = made[0]
         return f"data:{pictures.TYPES[extension]};base64,{base64.b64encode(bytes_).decode()}"
 
@@ -131,7 +142,7 @@ def _strict(request, body):
 
 def _problems(sim, given):
     """In the shape of a validation error, which all three share."""
-    model = sim.models[MODEL]
+    model = _model(sim, given)
     rows = []
     for problem in model.problems(given):
         missing = problem["type"] == "required"
@@ -221,7 +232,7 @@ async def openapi(request):
     sim = request.app[SIM]
     if sim.settings["cog_health"] == "STARTING":
         return _json(503, error="OpenAPI schema not available")
-    return web.json_response(sim.models[MODEL].schema())
+    return web.json_response(sim.models[ESRGAN].schema())
 
 
 async def discovery(request):

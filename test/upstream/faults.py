@@ -13,7 +13,7 @@ import time
 
 from aiohttp import web
 
-from . import wire
+from . import comics, wire
 
 PARSE = {"detail": "Failed to parse request body as JSON: EOF", "status": 400}
 NO_TOKEN = {"title": "Unauthenticated", "detail": "You did not pass an authentication token", "status": 401}
@@ -78,6 +78,9 @@ LIVES = {  # name: what differs from predictions.PLAN
     "interrupted": {"end": "failed", "error": "Prediction interrupted; please retry (code: PA)"},
     "no_output": {"output": None},
     "output": {},  # with "output": anything; {delivery} in a text stands for the delivery host's address
+    "slow": {"run_s": 5},
+    "corrupt_picture": {"spoil": "corrupt"}, "odd_picture": {"spoil": "odd_size"},
+    **{name: {"spoil": name} for name in comics.SPOILED},
     "removed": {"run_polls": 1, "late_view": {"output": None, "input": {}, "logs": None, "data_removed": True}},
     "strange_status": {"end": "succeeded", "late_view": {"status": "settled"}},
     "successful": {"late_view": {"status": "successful"}},

@@ -65,7 +65,7 @@ ROWS = [
      {"prompt": text(), "negative_prompt": text(), "width": integer(896), "height": integer(1152),
       "num_inference_steps": integer(50, 1, 500), "guidance_scale": number(7, 1, 20), "seed": integer(),
       "style_selector": text("(None)"), "quality_selector": text("Standard v3.1")}, "draw"),
-    ("google/gemini-2.5-flash", "heavy", True, [], ["prompt"],
+    ("google/gemini-2.5-flash", "comic", True, [], ["prompt"],
      {"prompt": text(), "images": {"type": "array", "maxItems": 10}, "videos": {"type": "array", "maxItems": 10},
       "system_instruction": text(), "temperature": number(1, 0, 2), "top_p": number(.95, 0, 1),
       "max_output_tokens": integer(65535, 1, 65535), "thinking_budget": integer(None, 0, 24576),
@@ -77,6 +77,7 @@ class Model:
     def __init__(self, name, kind, official, versions, required, properties, makes):
         self.name, self.kind, self.official = name, kind, official
         self.versions, self.required, self.properties, self.makes = list(versions), required, properties, makes
+        self.speaks = makes == "speak"
 
     def new_version(self):
         """The author pushes: an id never seen before becomes the latest."""
@@ -99,7 +100,7 @@ class Model:
         output = {"type": "string", "format": "uri", "title": "Output"}
         if self.makes == "relight":
             output = {"type": "array", "items": {"type": "string", "format": "uri"}, "title": "Output"}
-        if self.makes == "speak":
+        if self.speaks:
             output = {"type": "array", "items": {"type": "string"}, "x-cog-array-type": "iterator",
                       "x-cog-array-display": "concatenate", "title": "Output"}
         inputs = {"type": "object", "title": "Input", "required": self.required, "properties": properties}

@@ -6,6 +6,8 @@ import urllib.parse
 
 from PIL import Image, ImageDraw, ImageFilter
 
+from . import comics, scenes
+
 TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 
 
@@ -80,16 +82,20 @@ def _cut_out(given, data):
 
 
 def _draw(given, data):
-    image = Image.new("RGB", (given.get("width", 896), given.get("height", 1152)), (245, 240, 225))
-    ImageDraw.Draw(image).multiline_text((20, 20), given.get("prompt", ""), fill=(20, 20, 20))
-    return [encode(image)]
+    size = given.get("width", 896), given.get("height", 1152)
+    return [(scenes.draw(*size, given.get("seed", 0), given.get("prompt", "")), "png")]
 
 
-def _speak(given, data):
-    return ["A short ", "answer to: ", given["prompt"][:100]]
+def _odd(data):
+    """Another size and shape than was asked for."""
+    image = decode(data)
+    return encode(image.resize((image.width * 3 // 4 + 1, image.height // 3 + 1)))[0]
 
 
-_WAYS = {"enlarge": _enlarge, "same": _same, "relight": _relight, "cut_out": _cut_out, "draw": _draw, "speak": _speak}
+SPOILED = {"corrupt": lambda data: data[:len(data) // 2], "odd_size": _odd}
+
+
+_WAYS = {"enlarge": _enlarge, "same": _same, "relight": _relight, "cut_out": _cut_out, "draw": _draw}
 _SINGLE = ("enlarge", "same", "cut_out", "draw")  # their output is one address, not a list
 _PICTURE_KEYS = ("image", "img", "subject_image", "input_image")
 
@@ -98,6 +104,12 @@ def picture_key(given):
     return next((key for key in _PICTURE_KEYS if isinstance(given.get(key), str)), None)
 
 
-def make(model, given, data):
-    """A list of files or texts, and whether it stands alone; data: the input picture's bytes, or None."""
-    return _WAYS[model.makes](given, data), model.makes in _SINGLE
+def make(model, given, data, spoil=None):
+    """A list of files or texts, and whether it stands alone; data: the input picture's bytes, or None. spoil: a
+    name of what is wrong with it, in SPOILED or comics.SPOILED."""
+    if model.speaks:
+        return comics.speak(given["prompt"], spoil), False
+    made = _WAYS[model.makes](given, data)
+    if spoil in SPOILED:
+        made = [(SPOILED[spoil](file), extension) for file, extension in made]
+    return made, model.makes in _SINGLE

@@ -13,6 +13,7 @@ PLAN = {
     "boot_polls": 0, "run_polls": 0,   # stays in the state until so many GETs have seen it
     "end": "succeeded", "error": None,
     "output": ...,                     # ...: made from the input
+    "spoil": None,                     # … and then made wrong: pictures.SPOILED, comics.SPOILED
     "wait_s": 60,                      # a create is answered after so long, whatever Prefer asks for
     "unfinalised": False,              # with Prefer: wait the output is told before the end is
     "view": {},                        # put over what is shown, always
@@ -59,7 +60,7 @@ class Prediction:
         self.telling = asyncio.Lock()
         self.told = asyncio.Event()  # the last webhook has been delivered, or given up
         text = json.dumps([model.name, self.input], sort_keys=True)
-        sim.record.created(model.kind, hashlib.sha256(text.encode()).hexdigest())
+        sim.record.created(model.kind, hashlib.sha256(text.encode()).hexdigest(), model.name)
         sim.predictions[self.id] = self
 
     @property
@@ -101,7 +102,10 @@ class Prediction:
 
     async def _through(self, state):
         seconds = self.plan[f"{state}_s"]
-        seconds = self.sim.settings[f"{state}_s"] if seconds is None else seconds
+        if seconds is None:
+            seconds = self.sim.settings[f"{state}_s"]
+            if state == "run":
+                seconds = self.sim.settings["model_run_s"].get(self.model.name, seconds)
         if self.deadline:
             seconds_left = self.deadline - time.time()
             if seconds_left < seconds:
@@ -125,7 +129,7 @@ class Prediction:
     def _end(self, status):
         self.status, self.completed = status, time.time()
         if self.sim.predictions.get(self.id) is self:
-            self.sim.record.finished(self.model.kind, status, self.run_time())
+            self.sim.record.finished(self.model.kind, status, self.run_time(), self.model.name)
         self.done.set()
         self._tell("completed")
 
@@ -145,12 +149,12 @@ class Prediction:
 
     async def _make(self):
         sim = self.sim
-        if sim.settings["picture"] == "fixed":
+        if sim.settings["picture"] == "fixed" and not self.model.speaks:
             return self.deliver(*pictures.fixed())
         key = pictures.picture_key(self.input)
         data = await self._input(self.input[key]) if key else None
         loop = asyncio.get_running_loop()
-        made, alone = await loop.run_in_executor(None, pictures.make, self.model, self.input, data)
+        made, alone = await loop.run_in_executor(None, pictures.make, self.model, self.input, data, self.plan["spoil"])
         shown = [item if isinstance(item, str) else self.deliver(*item) for item in made]
         return shown[0] if alone else shown
 

@@ -77,6 +77,14 @@ class Upstream:
         """Arrivals of a call ("create"), or of what came of it: created, succeeded, failed, canceled, aborted, billed."""
         return self.counts().get(name, 0)
 
+    def of_model(self, name, what="created"):
+        """The same of one model: created, running, highest (at once), succeeded, failed, …"""
+        return self.record()["models"].get(name, {}).get(what, 0)
+
+    def asked(self):
+        """What Gemini was asked for, in order: "outline", "board 2", "repair outline"."""
+        return [r["ask"] for r in self.requests("create") if "ask" in r]
+
     def requests(self, call=None, **fields):
         return [r for r in self.record()["requests"]
                 if call in (None, r["call"]) and all(r[name] == value for name, value in fields.items())]

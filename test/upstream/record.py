@@ -16,6 +16,7 @@ class Record:
         self.counts = collections.Counter()
         self.running = collections.Counter()
         self.highest = collections.Counter()
+        self.models = {}  # name → counts of its own: created, running, highest, and each end
         self._inputs = collections.Counter()
 
     def arrival(self, host, call, request):
@@ -37,17 +38,23 @@ class Record:
         if data[:1] in (b"{", b"["):
             entry["text"] = data[:TEXT_MAX].decode("utf-8", "replace")
 
-    def created(self, kind, digest):
+    def created(self, kind, digest, model=None):
         """A prediction now exists: it runs, or waits to run, until finished()."""
         self.counts["created"] += 1
         self._inputs[digest] += 1
+        own = self.models.setdefault(model, collections.Counter())
+        own["created"] += 1
+        own["running"] += 1
+        own["highest"] = max(own["highest"], own["running"])
         for name in (kind, "all"):
             self.running[name] += 1
             self.highest[name] = max(self.highest[name], self.running[name])
 
-    def finished(self, kind, status, billed_s):
+    def finished(self, kind, status, billed_s, model=None):
         for name in (kind, "all"):
             self.running[name] -= 1
+        self.models[model]["running"] -= 1
+        self.models[model][status] += 1
         self.counts[status] += 1
         self.counts["billed"] += billed_s > 0
 
@@ -58,5 +65,6 @@ class Record:
             "counts": dict(self.counts),
             "running": dict(self.running),
             "highest": dict(self.highest),
+            "models": {name: counts for name, counts in self.models.items() if name},
             "duplicates": sum(n - 1 for n in self._inputs.values()),
         }

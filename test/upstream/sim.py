@@ -4,7 +4,7 @@ import re
 
 from aiohttp import web
 
-from . import faults, models
+from . import comics, faults, models
 from .record import Record
 
 SETTINGS = {
@@ -12,6 +12,7 @@ SETTINGS = {
     "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",  # webhooks are signed with it
     "boot_s": 0.0,         # how long a prediction is starting
     "run_s": 0.05,         # … and processing
+    "model_run_s": {},     # the same for those models that are named: {"google/gemini-2.5-flash": 1}
     "picture": "real",     # outputs are made from the inputs; "fixed": always the same small one, at once
     "body_max": 20 << 20,  # a longer request cannot be read
     "streams": False,      # urls.stream leads here, not to where Replicate's streams are
@@ -36,10 +37,20 @@ class Rule:
         self.rate = self.args.pop("rate", None)
         self.kind = faults.kind_of(self.name)  # raises KeyError for a name that is none
 
-    def fits(self, call, model, path, nth):
+    def fits(self, call, model, path, nth, given):
+        """given: the model's input, when it is known."""
         m = self.match
         return m.get("call", call) == call and m.get("model", model) == model and m.get("nth", nth) == nth and \
-            re.search(m.get("path", ""), path) is not None
+            re.search(m.get("path", ""), path) is not None and self._fits_input(given)
+
+    def _fits_input(self, given):
+        """"input": {"seed": 203, "prompt": a pattern}; "ask": a pattern of what Gemini is asked for, "^board 2"."""
+        wanted, ask = self.match.get("input", {}), self.match.get("ask")
+        if given is None:
+            return not wanted and ask is None
+        alike = all(re.search(v, str(given.get(k, ""))) if isinstance(v, str) else given.get(k) == v
+                    for k, v in wanted.items())
+        return alike and (ask is None or re.search(ask, str(comics.Ask(given.get("prompt", "")))) is not None)
 
 
 class Sim:
@@ -56,6 +67,7 @@ class Sim:
             job.cancel()
         self.settings = dict(self.started_with)
         self.rules = []
+        self.once = set()  # what words in prompts have done already
         self.random = random.Random(1)
         self.record.reset()
         self.seen = {}  # call → arrivals since the last script
@@ -87,16 +99,27 @@ class Sim:
         self.seen[call] = self.seen.get(call, 0) + 1
         return self.seen[call]
 
-    def pick(self, kinds, call, model, path, nth):
+    def pick(self, kinds, call, model, path, nth, given=None):
         """The first rule of these kinds that applies, or None."""
         for rule in self.rules:
-            if rule.kind in kinds and rule.times != 0 and rule.fits(call, model, path, nth):
+            if rule.kind in kinds and rule.times != 0 and rule.fits(call, model, path, nth, given):
                 if rule.rate is not None and self.random.random() >= rule.rate:
                     continue
                 if rule.times is not None:
                     rule.times -= 1
                 return rule
         return None
+
+    def told(self, model, given):
+        """What the prompt itself asks for (comics.py), or None; what is to happen once happens the first time."""
+        prompt = given.get("prompt", "")
+        word = comics.told(prompt, model.speaks) if model.kind == "comic" else None
+        if word and word.endswith("_once"):
+            if (word, prompt) in self.once:
+                return None
+            self.once.add((word, prompt))
+            word = word.removesuffix("_once")
+        return word if word in faults.LIVES else None
 
     def spawn(self, work, loop):
         """Work on the side, which a reset ends."""

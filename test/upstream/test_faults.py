@@ -14,6 +14,10 @@ CREATE = {"call": "create"}
 
 # ---- rules ----
 
+def test_a_name_has_one_meaning():
+    assert not set(faults.LIVES) & set(faults.ACTIONS)
+
+
 def test_times_and_nth(upstream):
     upstream.script({"match": CREATE, "do": "500", "times": 2}, {"match": {"call": "create", "nth": 4}, "do": "503"})
     assert [create(upstream).status_code for _ in range(5)] == [500, 500, 201, 503, 201]
