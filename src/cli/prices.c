@@ -13,7 +13,7 @@ static void print_price(const struct feature *f, enum price_provider where, cons
         return;
     snprintf(unit, sizeof(unit), "%s/%s", money_text(price->nano, amount), price_unit_name(price->unit));
     bool typical = price->unit != PRICE_SECOND || price->typical_s > 0;
-    printf("%-11s %-10s %-16s %-12s %s\n", price_feature_name(f), price_provider_name(where), unit,
+    printf("%-11s %-10s %-16s %-12s %s\n", feature_model_name(f), price_provider_name(where), unit,
            typical ? money_text(price_estimate(price, 0, 1), run) : "-", price->about);
 }
 

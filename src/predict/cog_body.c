@@ -7,7 +7,7 @@
 #include "predict/replicate_answer.h"
 #include "predict/replicate_input.h"
 
-enum { INPUT_BYTES_MAX = 256 << 10 };
+enum { INPUT_BYTES_MAX = 1 << 20 };
 
 int cog_body_make(const struct prediction *p, const char *id, struct blob **ret, struct error *e)
 {
@@ -15,7 +15,7 @@ int cog_body_make(const struct prediction *p, const char *id, struct blob **ret,
     const struct replicate_image image = {.bytes = p->input, .type = p->info.type};
     const struct replicate_beside beside = {.id = id};
     BUF_ON_EXIT struct buf body;
-    buf_init(&body, INPUT_BYTES_MAX + base64_length(p->input->size));
+    buf_init(&body, INPUT_BYTES_MAX + (p->input ? base64_length(p->input->size) : 0));
     int r = replicate_target_body(&target, p->params, &image, &beside, &body, e);
     if (r == 0)
         *ret = buf_take_blob(&body);
@@ -24,21 +24,6 @@ int cog_body_make(const struct prediction *p, const char *id, struct blob **ret,
 
 /* ---- reading ---- */
 
-static void take_outputs(struct output_list *list, struct cog_answer *ret)
-{
-    for (unsigned i = 0; i < list->count; i++) {
-        struct output_item *item = &list->item[i];
-        struct prediction_output *out = &ret->output[ret->output_count];
-        if (item->kind == OUTPUT_BYTES)
-            *out = (struct prediction_output){.blob = TAKE(item->bytes)};
-        else if (item->kind == OUTPUT_URL)
-            *out = (struct prediction_output){.url = TAKE(item->text)};
-        else
-            continue;
-        ret->output_count++;
-    }
-}
-
 static void read_outputs(const struct replicate_answer *a, const struct output_limits *limits,
                          struct cog_answer *ret)
 {
@@ -46,12 +31,13 @@ static void read_outputs(const struct replicate_answer *a, const struct output_l
     ret->next = COG_FAIL;
     if (output_walk(a->output, limits, &list, &ret->err) < 0)
         return;
-    take_outputs(&list, ret);
+    ret->output_count = prediction_take_outputs(&list, limits->concatenate, ret->output);
     output_list_release(&list);
     if (ret->output_count > 0)
         ret->next = COG_DONE;
     else
-        error_set(&ret->err, ERR_UPSTREAM, "The model gave no picture");
+        error_set(&ret->err, ERR_UPSTREAM,
+                  limits->concatenate ? "The model wrote nothing" : "The model gave no picture");
 }
 
 /* A run whose failure came as a success of HTTP is told by its status. One that somebody else has ended, or

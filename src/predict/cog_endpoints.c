@@ -16,24 +16,24 @@ static int refuse(const struct word *w, const char *why, struct error *e)
 
 static int no_such_feature(const struct word *w, struct error *e)
 {
-    char known[160] = "";
+    char known[200] = "";
     for (unsigned i = 0; i < FEATURE_COUNT; i++)
-        if (*features[i].command)
+        if (*feature_model_name(&features[i]))
             snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", *known ? ", " : "",
-                     features[i].command);
-    char why[200];
+                     feature_model_name(&features[i]));
+    char why[240];
     snprintf(why, sizeof(why), "is no feature; there are %s", known);
     return refuse(w, why, e);
 }
 
 static int find_feature(const struct word *w, enum feature_id *ret, struct error *e)
 {
-    FREE_ON_EXIT char *command = mem_printf("%.*s", (int)MIN(w->len, (size_t)COG_URL_MAX), w->at);
-    const struct feature *f = *command ? feature_by_command(command) : NULL;
-    if (!f)
-        return no_such_feature(w, e);
-    *ret = f->step == FEATURE_NONE ? f->id : f->step;
-    return 0;
+    for (unsigned i = 0; i < FEATURE_COUNT; i++)
+        if (w->len > 0 && word_is(w, feature_model_name(&features[i]))) {
+            *ret = features[i].id;
+            return 0;
+        }
+    return no_such_feature(w, e);
 }
 
 /* A user name is refused by target_parse; a query would be cut in two by the paths that are appended. */

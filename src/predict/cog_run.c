@@ -224,7 +224,8 @@ static int read_answer(struct lane_job *job)
     const struct options *opt = run->cog->config.opt;
     const struct output_limits limits = {.items_max = RESULT_OUTPUTS_MAX,
                                          .bytes_max = (size_t)opt->output_max_bytes,
-                                         .total_max = (size_t)opt->output_total_max_bytes};
+                                         .total_max = (size_t)opt->output_total_max_bytes,
+                                         .concatenate = run->prediction->feature->work == WORK_WRITER};
     cog_answer_read(&reply, &limits, &run->answer);
     http_call_release(&run->call);
     return 0;

@@ -1,8 +1,10 @@
 #include "predict/predict.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
+#include "predict/output_walk.h"
 
 bool prediction_whole(const struct prediction *prediction)
 {
@@ -37,4 +39,26 @@ void prediction_release(struct prediction *prediction)
     }
     prediction->output_count = 0;
     free(TAKE(prediction->detail));
+}
+
+static void take_item(struct output_item *item, struct prediction_output *out)
+{
+    *out = (struct prediction_output){0};
+    if (item->kind == OUTPUT_URL)
+        out->url = TAKE(item->text);
+    else if (item->kind == OUTPUT_TEXT)
+        out->blob = blob_copy(item->text, strlen(item->text));
+    else
+        out->blob = TAKE(item->bytes);
+    if (item->kind == OUTPUT_BYTES)
+        out->type = image_sniff(out->blob->data, out->blob->size);
+}
+
+unsigned prediction_take_outputs(struct output_list *list, bool writes, struct prediction_output *ret)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < list->count && count < RESULT_OUTPUTS_MAX; i++)
+        if ((list->item[i].kind == OUTPUT_TEXT) == writes)
+            take_item(&list->item[i], &ret[count++]);
+    return count;
 }

@@ -18,6 +18,7 @@
 #include "tables/error.h"
 #include "tables/features.h"
 
+struct output_list;
 struct provider;
 struct raw_run;
 
@@ -119,6 +120,10 @@ void prediction_release(struct prediction *prediction); /* drops the outputs */
 const char *prediction_output_mime(const struct prediction_output *out);
 /* All that the run is made of is here: it could be begun, or begun anew. */
 bool prediction_whole(const struct prediction *prediction);
+
+/* For providers: what the model gave, as outputs: texts of one that writes, else addresses and bytes, at most
+ * RESULT_OUTPUTS_MAX. How many. */
+unsigned prediction_take_outputs(struct output_list *list, bool writes, struct prediction_output *ret);
 
 struct lane;
 struct local;

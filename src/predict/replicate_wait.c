@@ -67,19 +67,6 @@ static void take_identity(struct replicate_run *run, const struct replicate_answ
         snprintf(run->cancel_url, sizeof(run->cancel_url), "%s", a->cancel_url);
 }
 
-static void take_item(struct output_item *item, struct prediction_output *out)
-{
-    *out = (struct prediction_output){0};
-    if (item->kind == OUTPUT_URL)
-        out->url = TAKE(item->text);
-    else if (item->kind == OUTPUT_TEXT)
-        out->blob = blob_copy(item->text, strlen(item->text));
-    else
-        out->blob = TAKE(item->bytes);
-    if (item->kind == OUTPUT_BYTES)
-        out->type = image_sniff(out->blob->data, out->blob->size);
-}
-
 static int take_output(struct replicate_run *run, const struct replicate_answer *a, struct error *e)
 {
     struct prediction *p = run->prediction;
@@ -93,11 +80,7 @@ static int take_output(struct replicate_run *run, const struct replicate_answer 
     int r = output_walk(a->output, &limits, &list, e);
     if (r < 0)
         return r;
-    for (unsigned i = 0; i < list.count && p->output_count < RESULT_OUTPUTS_MAX; i++) {
-        struct output_item *item = &list.item[i];
-        if ((item->kind == OUTPUT_TEXT) == writes)
-            take_item(item, &p->output[p->output_count++]);
-    }
+    p->output_count = prediction_take_outputs(&list, writes, p->output);
     output_list_release(&list);
     if (p->output_count == 0)
         return error_set(e, ERR_UPSTREAM, writes ? "The model wrote nothing" : "The model gave no picture");

@@ -124,6 +124,17 @@ int64_t feature_max_side(const struct feature *f, const struct options *opt)
     return *(const int64_t *)(const void *)((const char *)opt + f->side_offset);
 }
 
+const char *feature_model_name(const struct feature *f)
+{
+    const char *name = f->command;
+    if (f->step != FEATURE_NONE)
+        return "";
+    for (unsigned i = 0; i < FEATURE_COUNT && !*name; i++)
+        if (features[i].step == f->id)
+            name = features[i].command;
+    return *name ? name : f->name;
+}
+
 const struct param_row *feature_params(const struct feature *f, size_t *ret_count)
 {
     const struct param_row *first = NULL;

@@ -97,6 +97,9 @@ bool route_is(const char *route, const char *path);            /* also with one 
 const struct feature *feature_by_route(const char *path);      /* NULL: none */
 const struct feature *feature_by_command(const char *command); /* NULL: none */
 const struct feature *feature_by_name(const char *name);       /* NULL: none, or name is NULL */
+/* What a feature that runs a model is called where models are set up: as on the command line (one that
+ * composes another's result stands for that other), else as in /metrics; "": it runs none itself. */
+const char *feature_model_name(const struct feature *f);
 const char *class_name(enum class c);
 bool feature_takes(const struct feature *f, const char *extension); /* its model reads such a picture */
 int64_t feature_max_side(const struct feature *f, const struct options *opt);

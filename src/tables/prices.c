@@ -56,22 +56,11 @@ static int refuse(const struct word *w, const char *why, struct error *e)
                            w->at, why);
 }
 
-const char *price_feature_name(const struct feature *f)
-{
-    const char *name = f->command;
-    if (f->step != FEATURE_NONE)
-        return "";
-    for (unsigned i = 0; i < FEATURE_COUNT && !*name; i++)
-        if (features[i].step == f->id)
-            name = features[i].command;
-    return *name ? name : f->name;
-}
-
 static int no_such_feature(const struct word *w, struct error *e)
 {
     char why[240] = "is no feature; all is, and so are";
     for (unsigned i = 0; i < FEATURE_COUNT; i++) {
-        const char *name = price_feature_name(&features[i]);
+        const char *name = feature_model_name(&features[i]);
         snprintf(why + strlen(why), sizeof(why) - strlen(why), "%s%s", *name ? " " : "", name);
     }
     return refuse(w, why, e);
@@ -83,7 +72,7 @@ static unsigned long named_features(const struct word *w)
     unsigned long bits = 0;
     bool all = word_is(w, "all");
     for (unsigned i = 0; i < FEATURE_COUNT; i++) {
-        const char *name = price_feature_name(&features[i]);
+        const char *name = feature_model_name(&features[i]);
         if (*name && (all || word_is(w, name)))
             bits |= 1ul << i;
     }

@@ -23,7 +23,7 @@ struct price {
 
 struct prices;
 
-/* text: "feature[@provider]=dollars/unit,…". A feature is named by price_feature_name, all is each of them;
+/* text: "feature[@provider]=dollars/unit,…". A feature is named by feature_model_name, all is each of them;
  * the provider is replicate if none is named; units: s, run, image. VALIDATION, field PRICES: which word
  * cannot be used, and why. */
 int prices_new(const char *text, struct prices **ret, struct error *e) MUST_CHECK;
@@ -39,8 +39,5 @@ int64_t price_estimate(const struct price *price, uint64_t typical_ns, unsigned 
 /* After one that is billed. run_ns: the provider's own figure if it gave one; images: that came back. */
 int64_t price_cost(const struct price *price, uint64_t run_ns, unsigned images);
 
-/* As on the command line (one that composes another's result stands for that other), else as in /metrics; "":
- * it runs no model itself. */
-const char *price_feature_name(const struct feature *f);
 const char *price_provider_name(enum price_provider p);
 const char *price_unit_name(enum price_unit u); /* as in PRICES */
