@@ -180,7 +180,7 @@ static int make_all(struct app *app, struct error *e)
 {
     struct services *svc = &app->svc;
     app_program_dir(app->program_dir, sizeof(app->program_dir));
-    if (app_choose_models(app->opt, e) < 0 || imaging_start(e) < 0)
+    if (app_prepare_comics(app->opt, e) < 0 || imaging_start(e) < 0)
         return -(int)e->code;
     app->imaging = true;
     app->uv = loop_uv_new();
@@ -190,7 +190,7 @@ static int make_all(struct app *app, struct error *e)
     list_init(&svc->live);
     make_lanes(app);
     app_make_limiters(svc);
-    app_make_comics(svc);
+    app_make_comics(svc, app->wants.serve);
     svc->rate = app->wants.serve && app->opt->rate_limits ? rate_new() : NULL;
     svc->flights = flights_new();
     svc->metrics = metrics_new(clock_mono_ns());

@@ -61,7 +61,7 @@ static int check_story(struct app *app, struct error *e)
                 e, ERR_PROVIDER_UNAVAILABLE,
                 "a story needs models that write and draw: set REPLICATE_API_TOKEN (with replicate among "
                 "PROVIDERS), or servers for comicText and comicPanel in COG_ENDPOINTS");
-    return page_fonts_start(e);
+    return page_fonts_check(e);
 }
 
 static int check_provider(struct app *app, const struct feature *f, struct error *e)

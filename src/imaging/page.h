@@ -73,6 +73,8 @@ struct page_cover {
  * none at all; e names the packages to install. Once, before there are other threads (it changes the
  * environment); the fonts themselves are read at the first text. */
 int page_fonts_start(struct error *e) MUST_CHECK;
+/* 0, or PROVIDER_UNAVAILABLE, with what is to be installed before the next start. Any thread. */
+int page_fonts_check(struct error *e) MUST_CHECK;
 /* Which fonts it has found, "Comic Neue, Noto Sans CJK"; for people. */
 const char *page_fonts_found(void);
 

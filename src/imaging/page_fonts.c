@@ -144,7 +144,8 @@ static int hand_over(const struct buf *config)
     close(ends[1]);
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
-    if (written == (ssize_t)config->len && setenv("FONTCONFIG_FILE", path, 1) == 0)
+    bool readable = written == (ssize_t)config->len && access(path, R_OK) == 0; /* there may be no /proc */
+    if (readable && setenv("FONTCONFIG_FILE", path, 1) == 0)
         return 0;
     close(ends[0]);
     return -1;
@@ -164,6 +165,15 @@ int page_fonts_start(struct error *e)
         return error_set(e, ERR_PROCESSING, "The fonts cannot be made known");
     }
     return 0;
+}
+
+int page_fonts_check(struct error *e)
+{
+    struct error why;
+    if (*found)
+        return 0;
+    none_found(&why);
+    return error_set(e, ERR_PROVIDER_UNAVAILABLE, "%s, and start again", why.reason);
 }
 
 const char *page_fonts_found(void)

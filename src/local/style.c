@@ -10,7 +10,7 @@
 
 /* Below this a picture is enlarged for the work, at most ENLARGE_MOST times: lines finer than a pixel could
  * not be drawn. */
-enum { SMALL_PX = 700000, ENLARGE_MOST = 3 };
+enum { SMALL_PX = 700000, ENLARGED_SIDE_MOST = 65535, ENLARGE_MOST = 3 };
 
 static const struct {
     const char *name, *model;
@@ -94,8 +94,8 @@ int style_render(const struct pixels *in, enum local_style style, const struct s
 {
     CHECK(in->bands == 3 || in->bands == 4);
     uint64_t px = (uint64_t)in->width * in->height;
-    uint32_t times = 1;
-    while (times < ENLARGE_MOST && px * times * times < SMALL_PX)
+    uint32_t times = 1, side = MAX(in->width, in->height);
+    while (times < ENLARGE_MOST && px * times * times < SMALL_PX && side <= ENLARGED_SIDE_MOST / (times + 1))
         times++;
     int r = times == 1 ? render(in, style, run, ret, e) : render_enlarged(in, times, style, run, ret, e);
     if (r == 0)

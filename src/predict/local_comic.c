@@ -24,7 +24,13 @@
 /* Drawing takes some 90 bytes a pixel: a panel as large as a page is drawn a little smaller; and one that is
  * small a little larger, as style.h would work on it at twice its size. */
 enum { DRAWN_PIXELS_LEAST = 720000, DRAWN_PIXELS_MAX = 740000 };
-enum { SHOWN_PIXELS_MAX = 4000000, PHOTO_QUALITY = 95, DETAIL_MAX = 256 << 10, TELLING_HEX = 12 };
+enum {
+    SHOWN_PIXELS_MAX = 4000000,
+    SHOWN_SIDE_MAX = 8192,
+    PHOTO_QUALITY = 95,
+    DETAIL_MAX = 256 << 10,
+    TELLING_HEX = 12
+};
 
 /* A text for each photo; those at the end may be missing. */
 struct texts {
@@ -99,7 +105,7 @@ static int shrink(struct comic_of_photos *c, unsigned i, uint32_t width, uint32_
     double scale = MIN(scale_of(c, info, width, height), 1.0);
     const struct prescale_rule rule = {
         .max_pixels = SHOWN_PIXELS_MAX,
-        .max_side = (uint32_t)ceil(MAX(info->width, info->height) * scale),
+        .max_side = (uint32_t)MIN(ceil(MAX(info->width, info->height) * scale), SHOWN_SIDE_MAX),
         .format = PRESCALE_JPEG,
         .quality = PHOTO_QUALITY,
         .convert = true,
@@ -400,9 +406,6 @@ int local_comic_run(struct local_work *w)
 
 int local_comic_available(const struct local *local, struct error *e)
 {
-    struct error why;
     (void)local;
-    if (page_fonts_start(&why) == 0)
-        return 0;
-    return error_set(e, ERR_PROVIDER_UNAVAILABLE, "%s", why.reason);
+    return page_fonts_check(e);
 }

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "comic/comic.h"
+#include "imaging/page.h"
 #include "request/child.h"
 #include "request/costs.h"
 #include "request/intent.h"
@@ -199,6 +200,8 @@ static int check_budget(struct request *req, const struct provider *writer, cons
 int story_check(struct request *req)
 {
     struct provider *provider[2];
+    if (page_fonts_check(&req->err) < 0)
+        return -(int)req->err.code; /* before anything is paid for */
     if (req->job && req->svc->desk->has_parts(req->job))
         return 0; /* it was begun by an earlier process; each part that is left looks for itself */
     for (int kind = COMIC_WRITE; kind <= COMIC_DRAW; kind++) {

@@ -7,6 +7,7 @@ import zipfile
 import pytest
 import requests
 from jsonschema import Draft202012Validator
+from PIL import Image
 
 from gateway import SLOW, assert_error, assert_success, refusal, until
 from jobs import ASYNC, cancel, ended, events, job
@@ -201,6 +202,14 @@ def test_one_that_cannot_be_decoded_is_named(local, style):
     with refusal(local, "comicPhotos", ran=True):
         answer = ask(local, [fresh(), damaged_png(), fresh()], {"style": style})
         assert_error(answer, 400, "VALIDATION_ERROR", "photos", "Picture 2: ")
+
+
+@pytest.mark.parametrize("size", [(1, 600_000), (600_000, 1), (3, 2)])
+def test_photos_of_odd_shape(local, size):
+    """As thin as a decoder allows: the page is drawn all the same."""
+    odd = encode(Image.new("L", size, 90), "PNG")
+    body = assert_success(ask(local, [odd, PHOTOS[3]]))
+    assert [page.size for page in pages_of(body)] == [PAGE]
 
 
 @pytest.mark.parametrize(["fields", "field", "says"], [
