@@ -127,7 +127,7 @@ int64_t feature_max_side(const struct feature *f, const struct options *opt)
 const char *feature_model_name(const struct feature *f)
 {
     const char *name = f->command;
-    if (f->step != FEATURE_NONE)
+    if (f->step != FEATURE_NONE || !*f->model)
         return "";
     for (unsigned i = 0; i < FEATURE_COUNT && !*name; i++)
         if (features[i].step == f->id)
