@@ -231,11 +231,19 @@ static size_t take_lines(const char *value, struct arena *a, const char ***ret)
     return count;
 }
 
-/* "[sighs]" is a text. */
+/* Whether it begins as an array of texts or nulls does: "[sighs]", "[narrator] Then" and "[" are texts. */
 static bool is_array(const char *value)
 {
-    const char *at = value + strspn(value, " \n\r\t");
-    return *at == '[' && strchr("\"]n", at[1 + strspn(at + 1, " \n\r\t")]);
+    static const char blanks[] = " \n\r\t", null[] = "null";
+    const char *at = value + strspn(value, blanks);
+    if (*at != '[')
+        return false;
+    at += 1 + strspn(at + 1, blanks);
+    if (strncmp(at, null, strlen(null)) != 0)
+        return *at == '"' || *at == ']';
+    at += strlen(null);
+    at += strspn(at, blanks);
+    return *at == ',' || *at == ']' || !*at;
 }
 
 static const char *list_value(const struct param_row *row, const char *value, struct arena *a,

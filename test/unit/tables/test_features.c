@@ -325,12 +325,20 @@ static void test_lists(void **state)
     accepts(FEATURE_COMIC_PHOTOS, "dialogues", " [ \"a\" , null, \" b \\\" \"] ", "[\"a\",\"\",\"b \\\"\"]");
     accepts(FEATURE_COMIC_PHOTOS, "dialogues", "a\n\n<b>\n\n", "[\"a\",\"\",\"<b>\"]");
     accepts(FEATURE_COMIC_PHOTOS, "dialogues", "[sighs]", "[\"[sighs]\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "[nods] Hi\n[", "[\"[nods] Hi\",\"[\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "[", "[\"[\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "[ ", "[\"[\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "[nullified]", "[\"[nullified]\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "[null and void]", "[\"[null and void]\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "[ null , \"a\"]", "[\"\",\"a\"]");
+    accepts(FEATURE_COMIC_PHOTOS, "dialogues", "[null\n]", "[]");
     accepts(FEATURE_COMIC_PHOTOS, "dialogues[]", "a", "[\"a\"]");
     accepts(FEATURE_COMIC_PHOTOS, "dialogues", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n\n",
             "[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\",\"10\",\"11\",\"12\"]");
     refuses(FEATURE_COMIC_PHOTOS, "dialogues", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13", "dialogues",
             "at most 12");
     refuses(FEATURE_COMIC_PHOTOS, "dialogues", "[\"a\"", "dialogues", "JSON array");
+    refuses(FEATURE_COMIC_PHOTOS, "dialogues", "[null", "dialogues", "JSON array");
     refuses(FEATURE_COMIC_PHOTOS, "dialogues", "[\"a\",1]", "dialogues", "JSON array");
     refuses(FEATURE_COMIC_PHOTOS, "dialogues", "a\nb\x01", "dialogues", "Text 2");
     refuses(FEATURE_COMIC_PHOTOS, "dialogues", "a\xff", "dialogues", "UTF-8");
