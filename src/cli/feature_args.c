@@ -14,6 +14,7 @@ struct reader {
     char **argv;
     int at; /* the next argument */
     struct error *e;
+    unsigned standard; /* how many arguments have named standard input */
 };
 
 /* ---- names ---- */
@@ -161,12 +162,24 @@ static int refuse_param(struct reader *r, const char *name, const char *reason)
     return error_set(r->e, ERR_VALIDATION, "--%s: %s", buf_text(&flag), reason);
 }
 
+/* VALIDATION: something before it has taken standard input. */
+static int take_standard(struct reader *r, const char *file)
+{
+    bool standard = strcmp(file, "-") == 0;
+    if (standard && r->standard++ > 0)
+        return error_set(r->e, ERR_VALIDATION, "standard input can be read only once");
+    return 0;
+}
+
 static int read_list(struct reader *r, const struct param_row *row, const char *path)
 {
     struct feature_args *args = r->args;
     struct comic_lines lines;
     struct error e;
-    int result = comic_lines_read(path, (size_t)row->items, (size_t)row->most, &lines, &e);
+    int result = take_standard(r, path);
+    if (result < 0)
+        return result;
+    result = comic_lines_read(path, (size_t)row->items, (size_t)row->most, &lines, &e);
     if (result < 0)
         return refuse_param(r, row->name, e.reason);
     result = params_set_items(&args->params, &args->arena, row->name, (const char *const *)lines.text,
@@ -303,18 +316,18 @@ static int settle_picture(struct reader *r, const struct image_row *row, const c
 
 static int settle_pictures(struct reader *r)
 {
-    size_t count, standard = 0;
+    size_t count;
+    int result = 0;
     const struct image_row *rows = feature_images(r->args->feature, &count);
-    for (size_t i = 1; i < count; i++) {
+    for (size_t i = 1; i < count && result == 0; i++) {
         const char *file = r->args->picture[i];
-        int result = settle_picture(r, &rows[i], file);
-        if (result < 0)
-            return result;
-        standard += file && strcmp(file, "-") == 0;
+        result = settle_picture(r, &rows[i], file);
+        if (result == 0 && file)
+            result = take_standard(r, file);
     }
-    for (size_t i = 0; i < r->args->input_count; i++)
-        standard += strcmp(r->args->input[i], "-") == 0;
-    return standard > 1 ? error_set(r->e, ERR_VALIDATION, "standard input can be read only once") : 0;
+    for (size_t i = 0; i < r->args->input_count && result == 0; i++)
+        result = take_standard(r, r->args->input[i]);
+    return result;
 }
 
 static enum image_type type_of_word(const char *word)
@@ -408,7 +421,7 @@ static int parse(const struct feature *f, bool writes, int argc, char **argv, st
                  struct error *e)
 {
     struct feature_args args = {.feature = f};
-    struct reader r = {&args, writes, argc, argv, 1, e};
+    struct reader r = {&args, writes, argc, argv, 1, e, 0};
     arena_init(&args.arena);
     params_init(&args.params, f);
     args.input = arena_alloc(&args.arena, (size_t)argc * sizeof(*args.input));

@@ -1,7 +1,9 @@
 #include "cli/feature_args.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "scratch.h"
@@ -207,6 +209,25 @@ static void texts_of_a_list_are_lines_of_a_file(void **state)
     scratch_free(root);
 }
 
+static void standard_input_is_for_one_list(void **state)
+{
+    char *root = scratch_new();
+    FREE_ON_EXIT char *path = mem_printf("%s/lines", root);
+    put_file(path, "one\n");
+    CLOSE_ON_EXIT int file = open(path, O_RDONLY | O_CLOEXEC), before = dup(STDIN_FILENO);
+    assert_true(file >= 0 && before >= 0 && dup2(file, STDIN_FILENO) == STDIN_FILENO);
+    struct parsed one = PARSE(COMIC_PHOTOS, "-o", "a.pdf", "--captions", "-");
+    assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+    struct parsed two = PARSE(COMIC_PHOTOS, "-o", "a.pdf", "--dialogues", "-", "--captions", "-");
+    assert_int_equal(lseek(file, 0, SEEK_SET), 0);
+    struct parsed same = PARSE(COMIC_PHOTOS, "-o", "a.pdf", "--captions", "-", "--captions=-");
+    assert_int_equal(dup2(before, STDIN_FILENO), STDIN_FILENO);
+    takes(one, "captions", "[\"one\"]");
+    refuses(two, "standard input can be read only once");
+    refuses(same, "standard input can be read only once");
+    scratch_free(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +241,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(a_prompt_in_place_of_pictures),
         cmocka_unit_test(texts_of_a_list_are_lines_of_a_file),
+        cmocka_unit_test(standard_input_is_for_one_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
