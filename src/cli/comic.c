@@ -147,6 +147,8 @@ static int find_out(struct order *o, struct error *e)
     bool said = feature_args_given(args, "format");
     const char *format = said ? params_text(&args->params, "format") : "";
     int r = comic_out_find(args->output, format, &parts, &o->out, e);
+    if (r == 0 && o->folder)
+        r = comic_out_check_place(&o->out, o->folder, e);
     if (r < 0)
         return r;
     args->comic = &o->out;

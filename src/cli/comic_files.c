@@ -290,6 +290,21 @@ int comic_out_find(const char *output, const char *format, const struct comic_pa
     return r;
 }
 
+int comic_out_check_place(const struct comic_out *out, const char *photos, struct error *e)
+{
+    const char *slash = strrchr(out->path, '/');
+    FREE_ON_EXIT char *folder =
+        slash ? mem_printf("%.*s", (int)(slash + 1 - out->path), out->path) : mem_strdup(".");
+    struct stat there, here;
+    bool pages = out->type != IMAGE_UNKNOWN;
+    if (!pages || stat(folder, &there) < 0 || stat(photos, &here) < 0)
+        return 0;
+    if (there.st_dev != here.st_dev || there.st_ino != here.st_ino)
+        return 0;
+    return error_set(e, ERR_VALIDATION,
+                     "the pages would be among the photos in %.120s; say another folder after -o", photos);
+}
+
 unsigned comic_out_number(const struct comic_out *out, const char *key)
 {
     const char *slash = strrchr(key, '/'), *file = slash ? slash + 1 : key;

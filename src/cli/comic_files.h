@@ -51,6 +51,9 @@ struct comic_out {
  * both must agree. Nothing is written. */
 int comic_out_find(const char *output, const char *format, const struct comic_parts *parts,
                    struct comic_out *ret, struct error *e) MUST_CHECK;
+/* VALIDATION: its pages would go into the folder of the photos, where the next run would take them for photos
+ * and -f could write over one. A book may. */
+int comic_out_check_place(const struct comic_out *out, const char *photos, struct error *e) MUST_CHECK;
 /* Which result, from 1, an object in the store is, by its key: comics/{story_id}/page-2.png, cover.png,
  * book.pdf; 0: none. */
 unsigned comic_out_number(const struct comic_out *out, const char *key);

@@ -154,6 +154,16 @@ def test_wrong_arguments(make, three, caller):
     assert not (caller.folder / "a.pdf").exists()
 
 
+def test_pages_do_not_go_among_the_photos(make, three, caller):
+    before = files(caller, "trip")
+    for output in ("trip", "trip/", "trip/one.png"):
+        said = make("--photos", "trip/", "-o", output, "-f", code=2)
+        assert "the pages would be among the photos in trip/" in said
+    assert files(caller, "trip") == before
+    make("--photos", "trip", "-o", "trip/trip.pdf", "--style", "none")
+    assert files(caller, "trip") == sorted([*before, "trip/trip.pdf"])
+
+
 def test_a_photo_that_is_none_is_named(make, three, caller):
     (three / "img 2.png").write_bytes(b"no picture")
     said = make("--photos", "trip", "-o", "out/", code=1)

@@ -319,6 +319,29 @@ static void places_that_cannot_be_meant(void **state)
     }
 }
 
+static void pages_do_not_go_among_the_photos(void **state)
+{
+    static const struct {
+        const char *output, *photos;
+        bool refused;
+    } cases[] = {
+        {"p", "p", true},        {"p/", "./p", true}, {"p/one.png", "p", true}, {"link/", "p", true},
+        {"one.jpg", ".", true},  {".", ".", true},    {"new/", "p", false},     {"p/in/", "p", false},
+        {"one.png", "p", false}, {"p", ".", false},   {"p/a.pdf", "p", false},
+    };
+    assert_int_equal(mkdir("p", 0755), 0);
+    assert_int_equal(mkdir("p/in", 0755), 0);
+    assert_int_equal(symlink("p", "link"), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct comic_out out = find_out(cases[i].output, "", (struct comic_parts){.pages = 2});
+        struct error e = {0};
+        bool refused = comic_out_check_place(&out, cases[i].photos, &e) == -ERR_VALIDATION;
+        if (refused != cases[i].refused || refused != (strstr(e.reason, "among the photos") != NULL))
+            fail_msg("-o %s, photos in %s: %s", cases[i].output, cases[i].photos, e.reason);
+        comic_out_release(&out);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -335,6 +358,7 @@ int main(void)
         TEST(what_is_stored_is_a_result_or_none),
         TEST(a_book_is_known_by_its_beginning),
         TEST(places_that_cannot_be_meant),
+        TEST(pages_do_not_go_among_the_photos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
