@@ -37,10 +37,11 @@ struct intake {
     int64_t json_max;
     const char *field_name; /* the text field that is being read; NULL: none */
     struct buf value;
-    int64_t fields;
-    struct body *into;          /* the picture that is being read; NULL: none */
+    struct field_count count;
+    bool file;                  /* a file is being read; */
+    unsigned row;               /* for this row of pictures, */
+    struct body *into;          /* into this one; NULL: it has no place yet */
     unsigned picture;           /* which one */
-    bool unnamed;               /* its part has an empty file name: a browser sends it for no file */
     struct content_check check; /* of what comes, as it comes */
 };
 
@@ -139,13 +140,13 @@ static int begin_image(struct intake *in, unsigned row)
     return 0;
 }
 
-/* A file input that nobody used is no picture. */
-static void end_image(struct intake *in)
+/* A file without a name has its place when its first byte comes: for a file input that nobody used, a browser
+ * sends a part without either. */
+static int file_bytes(struct intake *in, const void *data, size_t size)
 {
-    struct request *req = in->req;
-    if (in->into && in->unnamed && body_size(in->into) == 0)
-        body_unref(TAKE(req->receive.body[in->picture]));
-    in->into = NULL;
+    if (!in->into && size > 0 && begin_image(in, in->row) < 0)
+        return -(int)in->req->err.code;
+    return in->into ? image_bytes(in, data, size) : 0;
 }
 
 static int end_field(struct intake *in)
@@ -153,22 +154,14 @@ static int end_field(struct intake *in)
     struct request *req = in->req;
     const char *name = TAKE(in->field_name);
     int r = 0;
-    end_image(in);
+    in->into = NULL;
+    in->file = false;
     if (name && strlen(buf_text(&in->value)) < in->value.len) /* what is checked must be all of it */
         r = error_set_field(&req->err, req->feature->refusal, name, "The field holds a zero byte");
     else if (name)
         r = intake_text(req, name, buf_text(&in->value));
     buf_release(&in->value);
     return r;
-}
-
-static int count_field(struct intake *in)
-{
-    struct request *req = in->req;
-    int64_t most = req->svc->opt->form_fields_max;
-    if (++in->fields > most)
-        return error_set(&req->err, req->feature->refusal, "The form has more than %" PRId64 " fields", most);
-    return 0;
 }
 
 static int refuse_file(struct request *req, const char *name)
@@ -185,12 +178,14 @@ static int refuse_file(struct request *req, const char *name)
 static int begin_part(struct intake *in, const char *name, const char *filename)
 {
     struct request *req = in->req;
-    if (end_field(in) < 0 || count_field(in) < 0)
+    if (end_field(in) < 0 || intake_count(req, &in->count, name) < 0)
         return -(int)req->err.code;
     int row = feature_file_of(req->feature, name);
-    in->unnamed = filename && !*filename;
-    if (row >= 0)
-        return begin_image(in, (unsigned)row);
+    if (row >= 0) {
+        in->file = true;
+        in->row = (unsigned)row;
+        return filename && !*filename ? 0 : begin_image(in, in->row);
+    }
     if (filename)
         return refuse_file(req, name);
     in->field_name = arena_strndup(&req->arena, name, FIELD_MAX_BYTES);
@@ -204,8 +199,8 @@ static bool form_part(void *ctx, const char *name, const char *filename, const c
     struct intake *in = ctx;
     if (offset == 0 && begin_part(in, name ? name : "", filename) < 0)
         return false;
-    if (in->into)
-        return image_bytes(in, data, size) == 0;
+    if (in->file)
+        return file_bytes(in, data, size) == 0;
     if (buf_append(&in->value, data, size) < 0) {
         int r = intake_refuse_long(in->req, in->field_name);
         return r == 0;
@@ -216,7 +211,9 @@ static bool form_part(void *ctx, const char *name, const char *filename, const c
 static void query_field(void *ctx, const char *name, const char *value)
 {
     struct intake *in = ctx;
-    if (in->req->err.code == ERR_NONE && count_field(in) == 0 && intake_text(in->req, name, value) < 0)
+    struct request *req = in->req;
+    if (req->err.code == ERR_NONE && intake_count(req, &in->count, name) == 0 &&
+        intake_text(req, name, value) < 0)
         return; /* req->err says why */
 }
 
@@ -262,7 +259,7 @@ static int finish_form(struct intake *in)
 {
     struct request *req = in->req;
     if (in->json)
-        return intake_json(req, &in->value, &in->fields);
+        return intake_json(req, &in->value, &in->count.fields);
     bool whole = !in->form || form_finish(in->form) == 0;
     if (!whole && req->err.code == ERR_NONE)
         error_set(&req->err, ERR_VALIDATION, "The form ends in the middle: its last boundary is missing");

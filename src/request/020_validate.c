@@ -84,19 +84,28 @@ static int check_texts(struct request *req, unsigned pictures)
     return 0;
 }
 
-static int check_list(struct request *req, const struct image_row *list)
+int validate_counts(struct request *req)
 {
+    const struct image_row *list = feature_picture_list(req->feature);
     unsigned given = pictures_given(req);
-    int r = 0;
+    if (!list)
+        return 0;
     if (given < list->least)
         return error_set_field(&req->err, list->missing, list->field,
                                "Send from %u to %u pictures in the file field \"%s\", or their addresses in "
                                "\"%s_url\"; there %s %u",
                                list->least, list->most, list->field, list->field, given == 1 ? "is" : "are",
                                given);
+    return check_texts(req, given);
+}
+
+static int check_list(struct request *req, const struct image_row *list)
+{
+    unsigned given = pictures_given(req);
+    int r = validate_counts(req);
     for (unsigned i = 0; i < given && r == 0; i++)
         r = check_image(req, list, i);
-    return r < 0 ? r : check_texts(req, given);
+    return r;
 }
 
 static int check_images(struct request *req)

@@ -44,6 +44,38 @@ int intake_refuse_long(struct request *req, const char *name)
                            intake_field_bytes(req->feature, name));
 }
 
+/* ---- how many ---- */
+
+static bool is_of_pictures(const struct feature *f, const char *name)
+{
+    return names_pictures(f, name) || (feature_picture_list(f) && feature_file_of(f, name) >= 0);
+}
+
+/* Beyond the first of its list, within what that takes. */
+static bool is_item(const struct feature *f, struct field_count *c, const char *name)
+{
+    size_t count;
+    const struct param_row *first = feature_params(f, &count), *row = feature_param(f, name);
+    unsigned list = PARAMS_MAX, most = 0;
+    if (is_of_pictures(f, name)) {
+        most = feature_pictures(f);
+    } else if (row && row->type == PARAM_TYPE_LIST) {
+        list = (unsigned)(row - first);
+        most = (unsigned)row->items;
+    }
+    if (most == 0 || c->of_list[list] == most)
+        return false;
+    return c->of_list[list]++ > 0;
+}
+
+int intake_count(struct request *req, struct field_count *c, const char *name)
+{
+    int64_t most = req->svc->opt->form_fields_max;
+    if (is_item(req->feature, c, name) || ++c->fields <= most)
+        return 0;
+    return error_set(&req->err, req->feature->refusal, "The form has more than %" PRId64 " fields", most);
+}
+
 /* ---- pictures that are named ---- */
 
 static int read_digest(struct request *req, const char *name, const char *value, const uint8_t **ret)

@@ -15,6 +15,16 @@ enum { FIELD_MAX_BYTES = 8192 }; /* of a text of which no more is known */
 size_t intake_field_bytes(const struct feature *f, const char *name);
 int intake_refuse_long(struct request *req, const char *name); /* it is longer; fills req->err */
 
+/* What came so far. The pictures of a list are one field, and so are the texts of one, as long as they are no
+ * more than its row takes. */
+struct field_count {
+    int64_t fields;
+    unsigned of_list[PARAMS_MAX + 1]; /* by the parameter's row; the last: pictures */
+};
+
+/* One more of that name. Fills req->err: there are more than FORM_FIELDS_MAX. */
+int intake_count(struct request *req, struct field_count *c, const char *name) MUST_CHECK;
+
 /* A text that came: it becomes a field; an address or a digest of a list of pictures takes its place there,
  * or several do, if it is a JSON array of them. Fills req->err: there are too many pictures, or it is none.
  */

@@ -46,6 +46,8 @@ static void arm_limit(struct request *req)
     if (req->at == STAGE_RUN && (req->run.child || req->run.story))
         return; /* requests of their own, each of whose waits is bounded */
     int64_t ms = *(const int64_t *)(const void *)((const char *)req->svc->opt + stage->limit_offset);
+    if (req->at == STAGE_FETCH)
+        ms *= fetch_rounds(req);
     if (req->promised && req->at < STAGE_RUN) /* it was accepted, or is a part of what was begun */
         ms = MAX(ms, req->svc->opt->job_queue_timeout_s * 1000);
     timer_arm(req->svc->loop, &req->limit, now_of(req) + (uint64_t)ms * NS_PER_MS, limit_fired);

@@ -84,6 +84,10 @@ enum verdict receive_enter(struct request *req);
 enum verdict receive_done(struct request *req);
 /* 020's, for 015: the text fields, which need no picture. Fills req->err. */
 int validate_fields(struct request *req) MUST_CHECK;
+/* Likewise, after it: how many pictures and texts a list has. Fills req->err. */
+int validate_counts(struct request *req) MUST_CHECK;
+/* 015's, for the driver: how often its limit, as its pictures are not all fetched at once. */
+unsigned fetch_rounds(const struct request *req);
 
 bool fetch_wanted(const struct request *req);
 enum verdict fetch_enter(struct request *req);

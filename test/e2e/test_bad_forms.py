@@ -102,6 +102,15 @@ def test_json_with_a_long_text(instant):
     assert_error(answer, 400, "VALIDATION_ERROR", "extra", "longer than 8192")
 
 
+def test_a_file_input_that_nobody_used(instant):
+    """Beside the one that was; it has no name and no bytes."""
+    used, unused = ("image", fresh(), "a.png"), ("image", b"", "")
+    for parts in ((used, unused), (unused, used)):
+        assert_success(send(instant, *form(*parts)))
+    assert_error(send(instant, *form(used, ("image", fresh(), ""))), 400, "VALIDATION_ERROR", "image", "more than one")
+    assert_error(send(instant, *form(unused)), 400, "VALIDATION_ERROR", "image", "image_url")
+
+
 @pytest.mark.short
 def test_two_pictures(instant):
     body, content_type = form(("image", fresh(), "a.png"), ("image", fresh(), "b.png"))

@@ -1,6 +1,7 @@
 """Comics of photos: /api/comic/from-photos. Drawn on this machine, from real photos; what is wrong is said of which one."""
 import hashlib
 import io
+import random
 import time
 import zipfile
 
@@ -135,10 +136,10 @@ def test_files_addresses_and_digests_mixed(start, photo_server):
     first = assert_success(ask(gateway, PHOTOS[:2], {"style": "none"}))
     known = first["meta"]["photos_digest"]
     form = [("photos_digest", (None, known[1])), ("photos", ("x", PHOTOS[2])),
-            ("photos_url", (None, photo_server)), ("style", (None, "none"))]
+            ("photos_url", (None, photo_server.url)), ("style", (None, "none"))]
     mixed = assert_success(gateway.post(route=ROUTE, files=form))
     assert mixed["meta"]["photos_digest"] == [known[1], *digests([PHOTOS[2], PHOTOS[3]])]
-    as_json = {"photos_digest": [known[1], digests([PHOTOS[2]])[0]], "photos_url": [photo_server], "style": "none"}
+    as_json = {"photos_digest": [known[1], digests([PHOTOS[2]])[0]], "photos_url": [photo_server.url], "style": "none"}
     again = assert_success(requests.post(gateway.url + ROUTE, json=as_json, timeout=60 * SLOW))
     assert again["meta"]["cached"] and again["meta"]["photos_digest"] == mixed["meta"]["photos_digest"]
     urlencoded = {"photos_digest": known[::-1], "style": "none", "captions": ["one", "two"]}
@@ -149,24 +150,93 @@ def test_files_addresses_and_digests_mixed(start, photo_server):
 
 @pytest.fixture
 def photo_server():
+    """Any address of it is a photo, the one that it names if it names one. It notes what was asked for, and how much of it at once."""
     import http.server
     import threading
 
     class Photo(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(PHOTOS[3])))
+            with self.server.lock:
+                self.server.seen.append(self.path)
+                self.server.running += 1
+                self.server.most = max(self.server.most, self.server.running)
+            time.sleep(self.server.pause)
+            with self.server.lock:
+                self.server.running -= 1
+            body = self.server.files.get(self.path, PHOTOS[3])
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(PHOTOS[3])
+            self.wfile.write(body)
 
         def log_message(self, *_):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Photo)
+    server.lock, server.seen, server.running, server.most, server.pause, server.files = threading.Lock(), [], 0, 0, 0, {}
+    server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/photo.jpg"
+    yield server
     server.shutdown()
     server.server_close()
+
+
+def test_addresses_two_at_a_time(start, photo_server):
+    """The stage's time is that of each two."""
+    gateway = start(PROVIDERS="local", ALLOW_PRIVATE_FETCH="on", FETCH_TIMEOUT_MS=int(2000 * SLOW))
+    large = encode(Image.frombytes("RGB", (800, 800), random.randbytes(3 * 800 * 800)), "PNG")  # it goes into a file
+    twelve = [large, *(fresh(64, 48, "JPEG") for _ in range(11))]
+    photo_server.files = {f"/{i}.jpg": data for i, data in enumerate(twelve)}
+    photo_server.pause = 0.5 * SLOW
+    fields = {"photos_url": [f"{photo_server.url}/{i}.jpg" for i in range(12)], "style": "none"}
+    body = assert_success(requests.post(gateway.url + ROUTE, json=fields, timeout=60 * SLOW))
+    assert body["meta"]["photos_digest"] == digests(twelve)
+    assert photo_server.most == 2 and len(photo_server.seen) == 12
+
+
+def test_nothing_is_fetched_behind_a_failure(start, photo_server):
+    gateway = start(PROVIDERS="local", ALLOW_PRIVATE_FETCH="on")
+    photo_server.files = {"/1.jpg": b""}
+    photo_server.pause = 0.2
+    fields = {"photos_url": [f"{photo_server.url}/{i}.jpg" for i in range(1, 13)], "style": "none"}
+    answer = requests.post(gateway.url + ROUTE, json=fields, timeout=60 * SLOW)
+    assert_error(answer, 400, "VALIDATION_ERROR", "photos_url", "Picture 1: The picture cannot be fetched")
+    time.sleep(1)
+    assert len(photo_server.seen) <= 3
+
+
+@pytest.mark.parametrize(["count", "more", "field", "says"], [
+    (1, {}, "photos", "there is 1"), (13, {}, "photos", "at most 12"),
+    (2, {"captions": ["a", "b", "c"]}, "captions", "3 texts, but there are 2 pictures")], ids=["one", "13", "texts"])
+def test_what_is_forbidden_is_not_fetched(start, photo_server, count, more, field, says):
+    gateway = start(PROVIDERS="local", ALLOW_PRIVATE_FETCH="on")
+    fields = {"photos_url": [f"{photo_server.url}/{i}.jpg" for i in range(count)]} | more
+    answer = requests.post(gateway.url + ROUTE, json=fields, timeout=30 * SLOW)
+    assert_error(answer, 400, "VALIDATION_ERROR", field, says)
+    assert not photo_server.seen
+
+
+def test_all_lists_as_repeated_fields(local):
+    twelve = [fresh(64, 48, "JPEG") for _ in range(12)]
+    texts = {"dialogues": [f"d{i}" for i in range(12)], "captions": [f"c{i}" for i in range(12)]}
+    body = assert_success(ask(local, twelve, texts | {"style": "none"}))
+    assert [(p["dialogue"], p["caption"]) for p in panels(body)] == [(f"d{i}", f"c{i}") for i in range(12)]
+    more = texts | {"captions": ["c"] * 13}
+    assert_error(ask(local, twelve, more), 400, "VALIDATION_ERROR", "captions", "at most 12")
+    for name in ("photos", "captions", "dialogues[]"):
+        endless = [(name, ("", b"") if name == "photos" else (None, "x"))] * 50
+        assert_error(local.post(route=ROUTE, files=endless), 400, "VALIDATION_ERROR", says="more than 32 fields")
+
+
+def test_a_file_input_that_nobody_used(local):
+    twelve = [("photos", (f"{i}.jpg", fresh(64, 48, "JPEG"))) for i in range(12)]
+    nobody = ("photos", ("", b"", "application/octet-stream"))
+    for files in ([*twelve, nobody], [nobody, *twelve], [*twelve[:5], nobody, *twelve[5:], nobody]):
+        body = assert_success(local.post(route=ROUTE, files=files, fields={"style": "none"}))
+        assert body["meta"]["photos_digest"] == digests(data for _, (_, data) in twelve)
+    unnamed = ("photos", ("", fresh(64, 48, "JPEG"), "image/jpeg"))
+    assert_error(local.post(route=ROUTE, files=[*twelve, unnamed]), 400, "VALIDATION_ERROR", "photos", "at most 12")
+    assert_success(local.post(route=ROUTE, files=[*twelve[:11], unnamed], fields={"style": "none"}))
 
 
 def test_lists_however_they_are_sent(local):

@@ -53,6 +53,7 @@ struct conn *conn_new(struct front *f, int fd)
     c->fd = fd;
     atomic_init(&c->word, word_of(CONN_NEW, conn_now_ms()));
     atomic_init(&c->arrived, 0);
+    atomic_init(&c->expected, 0);
     atomic_init(&c->reply_ms, 0);
     atomic_fetch_add(&f->open, 1);
     return c;
@@ -159,9 +160,12 @@ uint64_t conn_reply_limit_ms(uint64_t bytes, const struct options *opt)
     return REPLY_GRACE_MS + bytes / (uint64_t)opt->body_min_rate * 1000;
 }
 
+/* What is larger than the largest picture holds several of them, and has the time of each. */
 static bool body_overdue(const struct conn_view *v, const struct options *opt)
 {
-    if (v->age_ms > (uint64_t)opt->body_timeout_ms)
+    uint64_t picture = (uint64_t)opt->upload_max_bytes;
+    uint64_t pictures = MAX(v->expected / picture + (v->expected % picture > 0), UINT64_C(1));
+    if (v->age_ms / pictures > (uint64_t)opt->body_timeout_ms)
         return true;
     return v->age_ms > RATE_GRACE_MS && v->arrived < (uint64_t)opt->body_min_rate * v->age_ms / 1000;
 }
@@ -289,6 +293,7 @@ void conn_sweep(struct front *f)
         struct conn_view v = {.phase = phase_of(word),
                               .age_ms = now > since ? now - since : 0,
                               .arrived = atomic_load_explicit(&c->arrived, memory_order_relaxed),
+                              .expected = atomic_load_explicit(&c->expected, memory_order_relaxed),
                               .reply_ms = atomic_load_explicit(&c->reply_ms, memory_order_relaxed)};
         bool gone = peer_gone(c, &v, now);
         if (!(gone || is_overdue(c, &v)) ||

@@ -50,6 +50,7 @@ struct conn {
     int fd;
     atomic_ullong word;       /* start in ms << 4 | phase */
     atomic_ullong arrived;    /* bytes of the current body so far */
+    atomic_ullong expected;   /* all of it, as Content-Length says; 0: not known */
     atomic_ullong reply_ms;   /* longest time for the current reply, or piece of one */
     uint64_t looked_ms;       /* when it was last looked whether the peer has gone; the sweeper's own */
     struct conn_guest *guest; /* NULL: none. Set by the front thread under the front's lock */
@@ -87,7 +88,7 @@ void conn_cut_guests(struct front *f); /* the server stops; any thread */
 struct conn_view {
     enum conn_phase phase;
     uint64_t age_ms; /* in this phase */
-    uint64_t arrived;
+    uint64_t arrived, expected;
     uint64_t reply_ms;
 };
 

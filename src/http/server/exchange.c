@@ -314,6 +314,8 @@ static enum MHD_Result begin(struct front *f, struct MHD_Connection *c, const ch
     struct exchange *x = exchange_new(f, c, url, method, &h, http11);
     *state = x;
     atomic_store_explicit(&x->conn->arrived, 0, memory_order_relaxed);
+    atomic_store_explicit(&x->conn->expected, (uint64_t)MAX(x->content_length, INT64_C(0)),
+                          memory_order_relaxed);
     if (!conn_enter(x->conn, x->content_length ? CONN_BODY : CONN_HANDLING))
         return MHD_NO;
     const char *fault = head_fault(&h, x->conn, http11);

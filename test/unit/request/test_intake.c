@@ -191,6 +191,47 @@ static void test_room(void **state)
     refused(&req, from_json(&req, text), "prompt", "from 5 to 4000 characters");
 }
 
+/* ---- how many ---- */
+
+static int count(struct request *req, struct field_count *c, const char *name, unsigned times)
+{
+    int r = 0;
+    for (unsigned i = 0; i < times && r == 0; i++)
+        r = intake_count(req, c, name);
+    return r;
+}
+
+static void test_lists_count_once(void **state)
+{
+    struct request req;
+    struct field_count c = {0};
+    begin(&req, FEATURE_COMIC_PHOTOS);
+    assert_int_equal(count(&req, &c, "photos", 6), 0);
+    assert_int_equal(count(&req, &c, "photo7", 1), 0);
+    assert_int_equal(count(&req, &c, "photos_url", 5), 0);
+    assert_int_equal(count(&req, &c, "dialogues", 6), 0);
+    assert_int_equal(count(&req, &c, "dialogues[]", 6), 0);
+    assert_int_equal(count(&req, &c, "captions", 12), 0);
+    assert_int_equal(c.fields, 3);
+    assert_int_equal(count(&req, &c, "style", 2), 0);
+    assert_int_equal(c.fields, 5);
+    /* What is beyond the list is a field each, so that there is an end to it. */
+    assert_int_equal(count(&req, &c, "photos_digest", 2), 0);
+    assert_int_equal(count(&req, &c, "captions", 3), 0);
+    assert_int_equal(c.fields, 10);
+    refused(&req, count(&req, &c, "photos", 23), "", "more than 32 fields");
+}
+
+static void test_single_pictures_count(void **state)
+{
+    struct request req;
+    struct field_count c = {0};
+    begin(&req, FEATURE_REPLACE_BG);
+    assert_int_equal(count(&req, &c, "fg", 16), 0);
+    assert_int_equal(count(&req, &c, "fg_url", 16), 0);
+    refused(&req, count(&req, &c, "bg", 1), "", "more than 32 fields");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +241,8 @@ int main(void)
         cmocka_unit_test(test_pictures_that_are_none),
         cmocka_unit_test(test_one_picture_a_row),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_lists_count_once),
+        cmocka_unit_test(test_single_pictures_count),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -233,6 +233,7 @@ static void echo_defaults(void)
                                 .body_timeout_ms = 30000,
                                 .keepalive_timeout_ms = 75000,
                                 .body_min_rate = 1024,
+                                .upload_max_bytes = 10485760,
                                 .discard_max_bytes = 12582912,
                                 .discard_timeout_ms = 5000};
     echo.big = 3000000;

@@ -22,6 +22,12 @@ static bool overdue(enum conn_phase phase, uint64_t age_ms, uint64_t arrived)
     return conn_overdue(&v, &echo.opt);
 }
 
+static bool overdue_of(uint64_t expected, uint64_t age_ms, uint64_t arrived)
+{
+    struct conn_view v = {.phase = CONN_BODY, .age_ms = age_ms, .arrived = arrived, .expected = expected};
+    return conn_overdue(&v, &echo.opt);
+}
+
 static void test_rule(void **state)
 {
     echo_defaults();
@@ -45,6 +51,14 @@ static void test_rule(void **state)
     assert_true(overdue(CONN_BODY, 20000, 20479));
     assert_false(overdue(CONN_BODY, 30000, 1000000));
     assert_true(overdue(CONN_BODY, 30001, 1000000));
+    /* One with room for more than one picture has the time of each, at the same rate. */
+    assert_false(overdue_of(10485760, 30000, 1000000));
+    assert_true(overdue_of(10485760, 30001, 1000000));
+    assert_false(overdue_of(10485761, 60000, 1000000));
+    assert_true(overdue_of(10485761, 60002, 1000000));
+    assert_false(overdue_of(12 * 10485760, 360000, 1000000));
+    assert_true(overdue_of(12 * 10485760, 360012, 1000000));
+    assert_true(overdue_of(12 * 10485760, 20000, 20479));
     assert_int_equal(conn_reply_limit_ms(0, &echo.opt), 30000);
     assert_int_equal(conn_reply_limit_ms(1024000, &echo.opt), 30000 + 1000000);
     echo.opt.body_min_rate = 0;
