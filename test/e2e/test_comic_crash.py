@@ -33,7 +33,7 @@ def sent(cloud):
     return inputs
 
 
-@pytest.mark.parametrize("after", [1, 2, 4, 7, RUNS])
+@pytest.mark.parametrize("after", [1, 4, 7])
 def test_killed_after_so_many_creates(bare, after):
     bare.upstream.script(life(wait_s=0, run_s=0.7))
     gateway = bare.start()
@@ -114,11 +114,9 @@ def test_nobody_waits_for_it_any_more(bare):
         until(lambda: created(bare)[1] >= 2)
         kill(gateway)
         assert isinstance(waits.exception(), requests.ConnectionError)
-    for _ in range(2):
-        gateway.start()
-        bare.over()
-        until(lambda: gateway.get("/readyz").json()["status"] == "ready")
-        kill(gateway)
+    gateway.start()
+    bare.over()
+    kill(gateway)
     gateway.start()
     assert tell(gateway).json()["status"] == "success"
 

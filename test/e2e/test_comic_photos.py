@@ -15,7 +15,6 @@ from jobs import ASYNC, cancel, ended, events, job
 from pictures import damaged_png, decode, encode, fresh, photo, sample
 from test_openapi import assert_told
 
-pytestmark = pytest.mark.short
 ROUTE = "/api/comic/from-photos"
 PHOTOS = [sample(name) for name in ("astronaut.jpg", "coffee.jpg", "chelsea.png", "portrait-small.jpg")]
 PAGE = (1080, 1620)
@@ -131,6 +130,7 @@ def test_names_of_the_file_field(local):
     assert body["meta"]["photos_digest"] == digests([PHOTOS[0], PHOTOS[1], PHOTOS[3]])
 
 
+@pytest.mark.short
 def test_files_addresses_and_digests_mixed(start, photo_server):
     gateway = start(PROVIDERS="local", UPLOADS_KEEP_MB=32, ALLOW_PRIVATE_FETCH="on")
     first = assert_success(ask(gateway, PHOTOS[:2], {"style": "none"}))
@@ -239,6 +239,7 @@ def test_a_file_input_that_nobody_used(local):
     assert_success(local.post(route=ROUTE, files=[*twelve[:11], unnamed], fields={"style": "none"}))
 
 
+@pytest.mark.short
 def test_lists_however_they_are_sent(local):
     two = [fresh(64, 48, "JPEG"), fresh(64, 48, "JPEG")]
     ways = [{"dialogues": '["Hi <b>&", "there"]'}, {"dialogues": "Hi <b>&\r\nthere\n"}, {"dialogues": ["Hi <b>&", "there"]},
@@ -250,6 +251,7 @@ def test_lists_however_they_are_sent(local):
 
 # ---- what is wrong ----
 
+@pytest.mark.short
 @pytest.mark.parametrize(["photos", "says"], [
     ([], "there are 0"), (PHOTOS[:1], "there is 1"), (PHOTOS * 3 + PHOTOS[:1], "at most 12")], ids=["none", "one", "13"])
 def test_too_few_and_too_many(local, photos, says):
@@ -298,6 +300,7 @@ def test_bad_fields(local, fields, field, says):
         assert_error(ask(local, PHOTOS[:2], fields), 400, "VALIDATION_ERROR", field, says)
 
 
+@pytest.mark.short
 def test_bad_json(local):
     wrong = [({"photos": ["https://example.com/a"]}, "photos", "photos_url"),
              ({"photos_url": [1, 2]}, "photos_url", "Item 1"), ({"photos_url": {"a": 1}}, "photos_url", "expected"),
@@ -344,6 +347,7 @@ def test_as_a_job(local):
     assert_success(ask(local, four, {"style": "none", "panels_per_page": "2"}))
 
 
+@pytest.mark.short
 def test_idempotency(local):
     two, key = [fresh(64, 48, "JPEG"), fresh(64, 48, "JPEG")], {"Idempotency-Key": f"comic-{time.time_ns()}"}
     first = assert_success(ask(local, two, {"style": "none"}, headers=key))
