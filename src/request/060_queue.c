@@ -102,9 +102,12 @@ struct provider *queue_idle(const struct services *svc, const struct feature *f,
 
 bool queue_goes_elsewhere(const struct request *req)
 {
+    const struct feature *f = req->feature;
     struct choice c = {0};
     struct error ignored;
-    return req->feature->step == FEATURE_NONE && choose(req->svc, req->feature, 0, &c, &ignored) == 0 &&
+    if (f->work == WORK_STORY)
+        f = &features[f->step]; /* where it is drawn */
+    return f->step == FEATURE_NONE && choose(req->svc, f, 0, &c, &ignored) == 0 &&
            !c.provider->ops->own_limiter;
 }
 

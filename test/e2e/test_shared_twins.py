@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from cloud import CREATE, ask, life
+from comics import created, story, tell
 from gateway import assert_error, assert_success, until
 from pictures import fresh
 
@@ -158,3 +159,15 @@ def test_local_runs_take_no_lease(start, redis, tmp_path):
             seen += redis.names("limner:*:lease:*")
         assert_success(asked.result())
     assert seen == [] and len(until(lambda: redis.names("limner:*:result:*"))) == 1
+
+
+def test_a_story_is_told_once_for_all(bare, cluster):
+    """Two that ask for the same, with the same seed, at two gateways; and a third later."""
+    a, b = cluster(2)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(lambda gateway: story(tell(gateway, seed=9)), (a, b))
+    late = story(tell(b, seed=9))
+    assert one["story_id"] == two["story_id"] == late["story_id"]
+    assert one["pages"][0]["panels"] == two["pages"][0]["panels"] == late["pages"][0]["panels"]
+    assert late["meta"]["cached"] and late["title"] == one["title"]
+    assert created(bare) == (4, 12)
