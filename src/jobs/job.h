@@ -32,7 +32,7 @@ struct jobs {
     unsigned running, reading; /* of those that are open; connections that read events */
     struct timer forget;       /* those that are over longest */
     unsigned unpacking;        /* archives that the lane works on */
-    bool started, stopped;
+    bool stopped;
 };
 
 struct job_picture {

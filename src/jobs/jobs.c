@@ -238,13 +238,17 @@ static unsigned rank_of(const struct job *job)
     return job->prediction ? 0 : job->provider ? 1 : 2;
 }
 
-static void begin_found(struct list *found, unsigned *count)
+static unsigned begin_found(struct jobs *j)
 {
-    struct list *node;
-    while ((node = list_pop_front(found))) {
-        job_begin(CONTAINER_OF(node, struct job, in_over));
-        (*count)++;
+    unsigned count = 0;
+    for (unsigned i = 0; i < JOB_RANKS; i++) {
+        struct list *node;
+        while ((node = list_pop_front(&j->found[i]))) {
+            job_begin(CONTAINER_OF(node, struct job, in_over));
+            count++;
+        }
     }
+    return count;
 }
 
 void jobs_found(struct jobs *j, const struct journal_row *row)
@@ -288,20 +292,14 @@ void jobs_found(struct jobs *j, const struct journal_row *row)
 
 void jobs_taken(struct jobs *j)
 {
-    unsigned taken_up = 0;
-    for (unsigned i = 0; i < JOB_RANKS; i++)
-        begin_found(&j->found[i], &taken_up);
-    if (taken_up)
-        LOG(LOG_INFO, "jobs taken over", F_INT("jobs", taken_up));
+    unsigned taken_over = begin_found(j);
+    if (taken_over)
+        LOG(LOG_INFO, "jobs taken over", F_INT("jobs", taken_over));
 }
 
 void jobs_started(struct jobs *j)
 {
-    unsigned taken_up = 0;
-    j->started = true;
-    unsigned swept = inputs_sweep(j->inputs);
-    for (unsigned i = 0; i < JOB_RANKS; i++)
-        begin_found(&j->found[i], &taken_up);
+    unsigned swept = inputs_sweep(j->inputs), taken_up = begin_found(j);
     if (taken_up || swept)
         LOG(LOG_INFO, "jobs taken up", F_INT("jobs", taken_up), F_INT("pictures_swept", swept));
 }

@@ -75,13 +75,6 @@ bool queue_is_busy(const struct request *req)
     return limiter_is_busy(model_limiter(req->svc, req->feature, c.provider));
 }
 
-struct provider *queue_first(const struct request *req, const struct feature *f)
-{
-    struct choice c = {0};
-    struct error ignored;
-    return choose(req->svc, f, 0, &c, &ignored) == 0 ? c.provider : NULL;
-}
-
 struct provider *queue_provider(const struct services *svc, const struct feature *f, struct error *e)
 {
     struct choice c = {0};
@@ -103,12 +96,11 @@ struct provider *queue_idle(const struct services *svc, const struct feature *f,
 bool queue_goes_elsewhere(const struct request *req)
 {
     const struct feature *f = req->feature;
-    struct choice c = {0};
     struct error ignored;
     if (f->work == WORK_STORY)
         f = &features[f->step]; /* where it is drawn */
-    return f->step == FEATURE_NONE && choose(req->svc, f, 0, &c, &ignored) == 0 &&
-           !c.provider->ops->own_limiter;
+    const struct provider *p = f->step == FEATURE_NONE ? queue_provider(req->svc, f, &ignored) : NULL;
+    return p && !p->ops->own_limiter;
 }
 
 bool queue_fall_back(struct request *req)

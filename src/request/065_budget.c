@@ -31,7 +31,8 @@ int budget_allows_body(struct request *req)
         return 0;
     if (f->step != FEATURE_NONE)
         f = &features[f->step];
-    const struct provider *provider = queue_first(req, f);
+    struct error ignored;
+    const struct provider *provider = queue_provider(req->svc, f, &ignored);
     const struct budget_who who = {f->class, req->tenant};
     return provider ? budget_check(req->svc->budgets, &who, costs_estimate(req, f, provider), &req->err) : 0;
 }

@@ -52,7 +52,7 @@ bool queue_may_send(const struct request *req);
  */
 bool queue_goes_elsewhere(const struct request *req); /* for 045: it would run on no machine of ours */
 bool queue_is_busy(const struct request *req);
-/* Where the feature would run now; NULL: nowhere, and e says why. */
+/* Where the feature would run now; NULL: nowhere, and e says why. Any thread. */
 struct provider *queue_provider(const struct services *svc, const struct feature *f, struct error *e);
 /* For what is made ahead: where the feature would run, if nobody waits there and one more would take no more
  * than percent of the slots, or the only one; else NULL. Core thread. */
@@ -72,8 +72,6 @@ int prescale_probe(struct request *req, unsigned i, struct blob **ret, struct im
 bool lookup_is_too_old(const struct request *req, const struct result *r); /* for what the request wishes */
 struct result *lookup_result(struct request *req, const uint8_t key[static DIGEST_BYTES]) MUST_CHECK;
 
-/* 060's: the first provider that can run this feature now; NULL: none can. Any thread. */
-struct provider *queue_first(const struct request *req, const struct feature *f);
 /* 065's, for 060: is there no room in the budgets for a run at this provider? Fills req->err. */
 int budget_allows(struct request *req, const struct provider *provider) MUST_CHECK;
 /* 065's, for 010: no hit can answer it, and there is no room: it needs no body. Fills req->err. */

@@ -2,4 +2,5 @@
 #pragma once
 
 int imaging_group_start(void **state);
+int page_group_start(void **state); /* fonts too */
 int imaging_group_stop(void **state);

@@ -203,54 +203,44 @@ static const struct comic_says no_second_page[] = {
     {0},
 };
 
+/* The name has this note, and this file beside it, when a comic is made that fails with its second page. */
+static void fails_there(struct comic_rig *rig, const char *note, const char *file, const char *left)
+{
+    rig->stand_ins = true;
+    rig->says = no_second_page;
+    comic_rig_start(rig);
+    comic_rig_store(rig, "comics/the-cat/story.json", note);
+    comic_rig_store(rig, file, "there before");
+    rig->ask.made_by = "maker-one";
+    struct comic_rig_comic *c = comic_rig_make(rig);
+    assert_int_equal(comic_op(c->comic)->result, -ERR_BUDGET_EXCEEDED);
+    FREE_ON_EXIT char *all = comic_rig_objects(rig);
+    assert_string_equal(all, left);
+    comic_rig_free(c);
+    comic_rig_stop(rig);
+}
+
+static const char page_and_note[] = "comics/the-cat/page-1.png comics/the-cat/story.json ";
+
 /* An earlier process had stored some of it, and got no further. */
 static void test_what_an_earlier_process_left_goes_too(void **state)
 {
     (void)state;
-    struct comic_rig rig = {.stand_ins = true, .says = no_second_page};
-    comic_rig_start(&rig);
-    comic_rig_store(&rig, "comics/the-cat/story.json", NOTE("maker-one"));
-    comic_rig_store(&rig, "comics/the-cat/page-2.png", "an earlier process's");
-    rig.ask.made_by = "maker-one";
-    struct comic_rig_comic *c = comic_rig_make(&rig);
-    assert_int_equal(comic_op(c->comic)->result, -ERR_BUDGET_EXCEEDED);
-    FREE_ON_EXIT char *all = comic_rig_objects(&rig);
-    assert_string_equal(all, "");
-    comic_rig_free(c);
-    comic_rig_stop(&rig);
+    fails_there(&(struct comic_rig){0}, NOTE("maker-one"), "comics/the-cat/page-2.png", "");
 }
 
 /* Another gateway went on with it meanwhile: what there is may be its. */
 static void test_who_has_lost_it_removes_nothing(void **state)
 {
     (void)state;
-    struct comic_rig rig = {.stand_ins = true, .says = no_second_page};
-    comic_rig_start(&rig);
-    comic_rig_store(&rig, "comics/the-cat/story.json", NOTE("maker-one"));
-    comic_rig_store(&rig, "comics/the-cat/page-1.png", "of the other's");
-    rig.ask.made_by = "maker-one";
-    rig.loses = true;
-    struct comic_rig_comic *c = comic_rig_make(&rig);
-    assert_int_equal(comic_op(c->comic)->result, -ERR_BUDGET_EXCEEDED);
-    FREE_ON_EXIT char *all = comic_rig_objects(&rig);
-    assert_string_equal(all, "comics/the-cat/page-1.png comics/the-cat/story.json ");
-    comic_rig_free(c);
-    comic_rig_stop(&rig);
+    fails_there(&(struct comic_rig){.loses = true}, NOTE("maker-one"), "comics/the-cat/page-1.png",
+                page_and_note);
 }
 
 static void test_what_others_have_stays(void **state)
 {
     (void)state;
-    struct comic_rig rig = {.stand_ins = true, .says = no_second_page};
-    comic_rig_start(&rig);
-    comic_rig_store(&rig, "comics/the-cat/story.json", NOTE("somebody else"));
-    comic_rig_store(&rig, "comics/the-cat/page-1.png", "somebody else's");
-    struct comic_rig_comic *c = comic_rig_make(&rig);
-    assert_int_equal(comic_op(c->comic)->result, -ERR_BUDGET_EXCEEDED);
-    FREE_ON_EXIT char *all = comic_rig_objects(&rig);
-    assert_string_equal(all, "comics/the-cat/page-1.png comics/the-cat/story.json ");
-    comic_rig_free(c);
-    comic_rig_stop(&rig);
+    fails_there(&(struct comic_rig){0}, NOTE("somebody else"), "comics/the-cat/page-1.png", page_and_note);
 }
 
 /* ---- cancelled ---- */

@@ -664,17 +664,6 @@ static void previews_are_small(void **state)
     }
 }
 
-static int group_start(void **state)
-{
-    struct error e = {0};
-    if (imaging_group_start(state))
-        return -1;
-    if (page_fonts_start(&e) == 0)
-        return 0;
-    print_error("%s\n", e.reason);
-    return -1;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -697,5 +686,5 @@ int main(void)
         cmocka_unit_test(a_cover_shows_its_picture_and_keeps_the_title_off_the_face),
         cmocka_unit_test(previews_are_small),
     };
-    return cmocka_run_group_tests(tests, group_start, sample_group_stop);
+    return cmocka_run_group_tests(tests, page_group_start, sample_group_stop);
 }

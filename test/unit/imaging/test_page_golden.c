@@ -277,17 +277,6 @@ static bool fonts_are_the_same(void)
     return false;
 }
 
-static int group_start(void **state)
-{
-    struct error e = {0};
-    if (imaging_group_start(state))
-        return -1;
-    if (page_fonts_start(&e) == 0)
-        return 0;
-    print_error("%s\n", e.reason);
-    return -1;
-}
-
 int main(void)
 {
     struct CMUnitTest tests[ARRAY_LEN(goldens)];
@@ -298,5 +287,5 @@ int main(void)
             tests[count++] = (struct CMUnitTest){.name = goldens[i].name,
                                                  .test_func = page_is_as_it_was,
                                                  .initial_state = (void *)(uintptr_t)&goldens[i]};
-    return _cmocka_run_group_tests("pages", tests, count, group_start, sample_group_stop);
+    return _cmocka_run_group_tests("pages", tests, count, page_group_start, sample_group_stop);
 }
